@@ -1,0 +1,95 @@
+//! From records to events, and from what is no event to rejections.
+
+use std::collections::HashSet;
+
+use super::record::Record;
+use super::registry::Consumes;
+use crate::avro::{Codec, Learned, unframe};
+use crate::batch::Reject;
+use crate::event::Envelope;
+use crate::kafka::client::VALUE_BYTES_MAX;
+use crate::kafka::headers::{self, short_name};
+
+/// A record that is an event this service listens to.
+pub(super) struct Decoded<I> {
+    pub(super) envelope: Envelope,
+    pub(super) event: I,
+}
+
+/// Makes every schema of the batch known first. An error means: the registry cannot say now.
+pub(super) async fn learn(codec: &Codec, records: &[Record]) -> anyhow::Result<()> {
+    let ids: HashSet<u32> = records
+        .iter()
+        .filter_map(|record| unframe(record.value.as_deref()?).map(|(id, _)| id))
+        .collect();
+    for id in ids {
+        if codec.learn(id).await? == Learned::Unknown {
+            tracing::warn!(
+                schema.id = id,
+                "Schema id {id} is not known to the registry"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Checks everything that does not need the database.
+pub(super) fn decode<I: 'static>(
+    codec: &Codec,
+    consumes: &Consumes<I>,
+    record: &Record,
+) -> Result<Decoded<I>, Reject> {
+    let envelope = headers::envelope(&record.headers).map_err(|missing| {
+        Reject::new(
+            "missing-header",
+            format!("the header `{missing}` is missing or unreadable"),
+        )
+    })?;
+    let listened = consumes
+        .find(&envelope.event_type)
+        .filter(|listened| listened.topic.0 == record.topic)
+        .ok_or_else(|| {
+            Reject::new(
+                "wrong-topic",
+                format!(
+                    "{} does not belong on {}",
+                    envelope.event_type, record.topic
+                ),
+            )
+        })?;
+    let value = record
+        .value
+        .as_deref()
+        .ok_or_else(|| Reject::new("null-value", "the record has no value"))?;
+    if value.len() > VALUE_BYTES_MAX {
+        return Err(Reject::new(
+            "oversized",
+            format!(
+                "{} bytes; at most {VALUE_BYTES_MAX} are decoded",
+                value.len()
+            ),
+        ));
+    }
+    let (schema_id, datum) = unframe(value).ok_or_else(|| {
+        Reject::new(
+            "not-framed",
+            "the value does not begin with a zero byte and a schema id",
+        )
+    })?;
+    let event = (listened.decode)(codec, schema_id, datum)?;
+    if record.key.as_deref() != Some(envelope.aggregate_id.as_bytes()) {
+        return Err(Reject::new(
+            "wrong-key",
+            "the record's key is not its aggregate's id",
+        ));
+    }
+    Ok(Decoded { envelope, event })
+}
+
+/// Whether the type header alone says that this service does not listen. A record without a type
+/// is not skipped: it is nobody's, and somebody must see it.
+pub(super) fn is_skipped(headers: &headers::Packed, listens: &dyn Fn(&str) -> bool) -> bool {
+    headers
+        .text(headers::TYPE)
+        .is_some_and(|full_name| !listens(short_name(full_name)))
+}

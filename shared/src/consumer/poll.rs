@@ -1,0 +1,491 @@
+//! One thread that does nothing but poll, so that slow work never costs the partitions.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc as std_mpsc;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, Rebalance};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Message, Offset, Statistics, TopicPartitionList};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::ConsumerContext;
+use super::decode::is_skipped;
+use super::record::Record;
+use crate::clock::process_now;
+use crate::http::health::Health;
+use crate::kafka::Names;
+use crate::kafka::headers::Packed;
+use crate::telemetry::metrics;
+
+/// Far below the memory a service may use, and far above what 2000 events weigh.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+const POLL_WAIT: Duration = Duration::from_millis(100);
+/// Committing each batch would cost the broker more than the repeats it avoids.
+const COMMIT_EVERY: Duration = Duration::from_millis(200);
+/// A worker that is busy for longer makes the poller pause its partitions and go on polling.
+const PAUSE_AFTER: Duration = Duration::from_secs(2);
+/// A revoked partition's batch gets this long to finish; the fence makes the rest safe.
+const REVOKE_WAIT: Duration = Duration::from_secs(5);
+const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Lag that stands still for this long is a reason not to be ready.
+const STALLED_AFTER: Duration = Duration::from_secs(30);
+
+/// Topic without namespace, and partition.
+pub(super) type Partition = (String, i32);
+
+/// What one drain of the client's queue gave.
+#[derive(Default)]
+pub(super) struct Polled {
+    pub(super) records: Vec<Record>,
+    /// Where each partition stands after this batch, records of no interest included.
+    pub(super) ends: HashMap<Partition, i64>,
+    /// Which assignment each partition belonged to.
+    pub(super) tokens: HashMap<Partition, u64>,
+    bytes: usize,
+    skipped: u64,
+}
+
+/// What the worker may ask of the client.
+#[derive(Clone)]
+pub(super) struct Handle(Arc<Shared>);
+
+struct Shared {
+    consumer: BaseConsumer<Assignments>,
+    seeks: Mutex<std_mpsc::Sender<(Partition, i64)>>,
+    uncommitted: AtomicBool,
+}
+
+/// Which partitions are ours, each with a number that is new whenever it is assigned.
+struct Assignments {
+    group: &'static str,
+    names: Names,
+    health: Health,
+    tokens: Mutex<HashMap<Partition, u64>>,
+    next_token: AtomicU64,
+    /// Whether the worker is inside a batch.
+    busy: Mutex<bool>,
+    idle: Condvar,
+    batches_done: AtomicU64,
+    progress: Mutex<(u64, Instant)>,
+}
+
+impl Assignments {
+    fn token(&self, partition: &Partition) -> Option<u64> {
+        self.tokens
+            .lock()
+            .expect("no holder panics")
+            .get(partition)
+            .copied()
+    }
+
+    fn renew(&self, partition: Partition) {
+        let token = self.next_token.fetch_add(1, Ordering::Relaxed);
+        self.tokens
+            .lock()
+            .expect("no holder panics")
+            .insert(partition, token);
+    }
+
+    fn partitions(&self, list: &TopicPartitionList) -> Vec<Partition> {
+        list.elements()
+            .iter()
+            .map(|element| {
+                (
+                    self.names.bare(element.topic()).to_owned(),
+                    element.partition(),
+                )
+            })
+            .collect()
+    }
+}
+
+impl ClientContext for Assignments {
+    fn stats(&self, statistics: Statistics) {
+        let mut lag = 0;
+        for (name, topic) in &statistics.topics {
+            let of_topic: i64 = topic
+                .partitions
+                .values()
+                .filter(|partition| partition.partition >= 0)
+                .map(|partition| partition.consumer_lag.max(0))
+                .sum();
+            metrics::lag(self.group, self.names.bare(name), of_topic);
+            lag += of_topic;
+        }
+        if statistics
+            .brokers
+            .values()
+            .any(|broker| broker.nodeid >= 0 && broker.state == "UP")
+        {
+            self.health.ready("kafka");
+        }
+        let done = self.batches_done.load(Ordering::Relaxed);
+        let mut progress = self.progress.lock().expect("no holder panics");
+        if lag == 0 || progress.0 != done {
+            *progress = (done, Instant::now());
+            self.health.ready("consumer-progress");
+        } else if progress.1.elapsed() > STALLED_AFTER {
+            self.health.not_ready(
+                "consumer-progress",
+                format!("{lag} records wait and nothing moves"),
+            );
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.health.not_ready("kafka", reason);
+        }
+        tracing::warn!(error = %error, "Kafka: {error} ({reason})");
+    }
+}
+
+impl rdkafka::consumer::ConsumerContext for Assignments {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let Rebalance::Revoke(revoked) = rebalance else {
+            return;
+        };
+        let revoked = self.partitions(revoked);
+        {
+            let mut tokens = self.tokens.lock().expect("no holder panics");
+            for partition in &revoked {
+                tokens.remove(partition);
+            }
+        }
+        // A batch in flight is finished rather than redone by the next owner, within bounds.
+        let busy = self.busy.lock().expect("no holder panics");
+        let _ = self
+            .idle
+            .wait_timeout_while(busy, REVOKE_WAIT, |busy| *busy);
+        // Without offsets to commit this is an error that means nothing.
+        let _ = consumer.commit_consumer_state(CommitMode::Sync);
+    }
+
+    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(assigned) => {
+                let assigned = self.partitions(assigned);
+                tracing::info!(partitions = assigned.len(), "Assigned {assigned:?}");
+                for partition in assigned {
+                    self.renew(partition);
+                }
+                self.health.ready("consumer");
+            }
+            Rebalance::Revoke(_) => {}
+            Rebalance::Error(error) => {
+                tracing::warn!(error = %error, "Rebalance failed: {error}");
+            }
+        }
+    }
+}
+
+impl Handle {
+    /// Whether records polled under this token may still be processed.
+    pub(super) fn is_current(&self, partition: &Partition, token: Option<&u64>) -> bool {
+        token.is_some() && self.0.consumer.context().token(partition).as_ref() == token
+    }
+
+    /// Somebody else owns it, although Kafka has not told us yet.
+    pub(super) fn forget(&self, partition: &Partition) {
+        let context = self.0.consumer.context();
+        context
+            .tokens
+            .lock()
+            .expect("no holder panics")
+            .remove(partition);
+    }
+
+    pub(super) fn set_busy(&self, busy: bool) {
+        let context = self.0.consumer.context();
+        *context.busy.lock().expect("no holder panics") = busy;
+        if !busy {
+            context.idle.notify_all();
+            context.batches_done.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// After the commit, and only then.
+    pub(super) fn store_offsets(&self, ends: impl IntoIterator<Item = (Partition, i64)>) {
+        let context = self.0.consumer.context();
+        for ((topic, partition), offset) in ends {
+            // The client stores the offset of the last record and adds one itself.
+            let stored =
+                self.0
+                    .consumer
+                    .store_offset(&context.names.topic(&topic), partition, offset - 1);
+            if let Err(error) = stored {
+                // Revoked meanwhile: the next owner reads from the fence.
+                tracing::debug!(error = %error, "Offset of {topic}/{partition} not stored: {error}");
+            }
+        }
+        self.0.uncommitted.store(true, Ordering::Release);
+    }
+
+    /// Go back to where the fence says that this service was. What was polled before is dropped.
+    pub(super) fn seek(&self, partition: Partition, offset: i64) {
+        self.forget(&partition);
+        let seeks = self.0.seeks.lock().expect("no holder panics");
+        // The poller ends only after the worker.
+        let _ = seeks.send((partition, offset));
+    }
+
+    /// The first offset that Kafka still has.
+    pub(super) fn low_watermark(&self, partition: &Partition) -> anyhow::Result<i64> {
+        let topic = self.0.consumer.context().names.topic(&partition.0);
+        let (low, _) = self
+            .0
+            .consumer
+            .fetch_watermarks(&topic, partition.1, SEEK_TIMEOUT)?;
+        Ok(low)
+    }
+}
+
+pub(super) struct Poller {
+    thread: JoinHandle<()>,
+    handle: Handle,
+    worker_done: std_mpsc::Sender<()>,
+}
+
+pub(super) fn start(
+    context: &ConsumerContext,
+    topics: Vec<String>,
+    listens: impl Fn(&str) -> bool + Send + 'static,
+) -> anyhow::Result<(Poller, mpsc::Receiver<Result<Polled, KafkaError>>)> {
+    context
+        .health
+        .not_ready("consumer", "no partitions are assigned yet");
+    let assignments = Assignments {
+        group: context.service,
+        names: context.names.clone(),
+        health: context.health.clone(),
+        tokens: Mutex::default(),
+        next_token: AtomicU64::new(1),
+        busy: Mutex::new(false),
+        idle: Condvar::new(),
+        batches_done: AtomicU64::new(0),
+        progress: Mutex::new((0, Instant::now())),
+    };
+    let consumer: BaseConsumer<Assignments> = context
+        .client
+        .create_with_context(assignments)
+        .context("cannot make a Kafka consumer")?;
+    consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>())?;
+
+    let (seeks, seeks_wanted) = std_mpsc::channel();
+    let handle = Handle(Arc::new(Shared {
+        consumer,
+        seeks: Mutex::new(seeks),
+        uncommitted: AtomicBool::new(false),
+    }));
+    // One batch waits decoded-to-be while another is in its transaction.
+    let (batches, polled) = mpsc::channel(1);
+    let (worker_done, wait_for_worker) = std_mpsc::channel();
+    let poll_loop = PollLoop {
+        handle: handle.clone(),
+        listens: Box::new(listens),
+        batch_records_max: context.batch_records_max.max(1),
+        batches,
+        seeks_wanted,
+        runtime: tokio::runtime::Handle::current(),
+        stopping: context.stopping.clone(),
+        carry: Polled::default(),
+        committed_at: Instant::now(),
+    };
+    let thread = std::thread::Builder::new()
+        .name(format!("{}-poll", context.service))
+        .spawn(move || poll_loop.run(&wait_for_worker))?;
+    Ok((
+        Poller {
+            thread,
+            handle,
+            worker_done,
+        },
+        polled,
+    ))
+}
+
+impl Poller {
+    pub(super) fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Commits what is stored and leaves the group, so that a peer takes over at once.
+    pub(super) async fn stop(self) {
+        let Self {
+            thread,
+            handle,
+            worker_done,
+        } = self;
+        drop(handle);
+        drop(worker_done);
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+}
+
+struct PollLoop {
+    handle: Handle,
+    listens: Box<dyn Fn(&str) -> bool + Send>,
+    batch_records_max: usize,
+    batches: mpsc::Sender<Result<Polled, KafkaError>>,
+    seeks_wanted: std_mpsc::Receiver<(Partition, i64)>,
+    runtime: tokio::runtime::Handle,
+    stopping: CancellationToken,
+    /// Polled and not yet handed over.
+    carry: Polled,
+    committed_at: Instant,
+}
+
+impl PollLoop {
+    fn run(mut self, wait_for_worker: &std_mpsc::Receiver<()>) {
+        while !self.stopping.is_cancelled() && !self.batches.is_closed() {
+            self.seek();
+            self.drain(POLL_WAIT);
+            self.commit();
+            let only_skipped = self.carry.records.is_empty();
+            // Records of no interest move the fence, too, but not each time.
+            let due = !only_skipped || self.committed_at.elapsed() >= COMMIT_EVERY;
+            if !self.carry.ends.is_empty() && due && !self.hand_over() {
+                break;
+            }
+        }
+        drop(self.batches);
+        // Ends when the worker is through with what it has.
+        let _ = wait_for_worker.recv();
+        let _ = self
+            .handle
+            .0
+            .consumer
+            .commit_consumer_state(CommitMode::Sync);
+    }
+
+    /// Takes what is there and never waits for more; only for the first record.
+    fn drain(&mut self, wait: Duration) {
+        let handle = self.handle.clone();
+        let mut wait = wait;
+        while self.carry.records.len() < self.batch_records_max
+            && self.carry.bytes < BATCH_BYTES_MAX
+        {
+            match handle.0.consumer.poll(wait) {
+                None => return,
+                Some(Ok(message)) => self.take(&message),
+                Some(Err(error)) => {
+                    self.failed(error);
+                    return;
+                }
+            }
+            wait = Duration::ZERO;
+        }
+    }
+
+    fn take(&mut self, message: &BorrowedMessage<'_>) {
+        let context = self.handle.0.consumer.context();
+        let topic = context.names.bare(message.topic());
+        let partition = (topic.to_owned(), message.partition());
+        let Some(token) = context.token(&partition) else {
+            return;
+        };
+        self.carry.tokens.insert(partition.clone(), token);
+        self.carry.ends.insert(partition, message.offset() + 1);
+        let headers = Packed::of_record(message.headers());
+        if is_skipped(&headers, &*self.listens) {
+            self.carry.skipped += 1;
+            return;
+        }
+        self.carry.bytes += message.payload_len();
+        self.carry
+            .records
+            .push(Record::copy(message, topic, headers, process_now()));
+    }
+
+    fn failed(&mut self, error: KafkaError) {
+        let context = self.handle.0.consumer.context();
+        if let Some((code, reason)) = self.handle.0.consumer.client().fatal_error() {
+            tracing::error!(error = %error, "Kafka client failed for good: {code}: {reason}");
+            let _ = self.runtime.block_on(self.batches.send(Err(error)));
+            return;
+        }
+        tracing::warn!(error = %error, "Kafka: {error}");
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownTopicOrPartition) {
+            context
+                .health
+                .not_ready("kafka", "a topic is missing; run `ticketrail init`");
+        }
+    }
+
+    /// Gives the batch to the worker, polling on while that is busy. False when the worker is gone.
+    fn hand_over(&mut self) -> bool {
+        metrics::skipped(self.handle.0.consumer.context().group, self.carry.skipped);
+        let batch = std::mem::take(&mut self.carry);
+        let batches = self.batches.clone();
+        let mut paused = false;
+        let permit = loop {
+            match self
+                .runtime
+                .block_on(async { tokio::time::timeout(PAUSE_AFTER, batches.reserve()).await })
+            {
+                Ok(Ok(permit)) => break permit,
+                Ok(Err(_)) => return false,
+                Err(_) if self.stopping.is_cancelled() => return false,
+                Err(_) => {
+                    // Paused partitions give nothing, so this only keeps the membership alive. What
+                    // a newly assigned partition gives is carried over.
+                    if let Ok(assignment) = self.handle.0.consumer.assignment() {
+                        paused = self.handle.0.consumer.pause(&assignment).is_ok();
+                    }
+                    self.drain(Duration::ZERO);
+                }
+            }
+        };
+        permit.send(Ok(batch));
+        if paused && let Ok(assignment) = self.handle.0.consumer.assignment() {
+            let _ = self.handle.0.consumer.resume(&assignment);
+        }
+        true
+    }
+
+    fn commit(&mut self) {
+        if self.committed_at.elapsed() < COMMIT_EVERY {
+            return;
+        }
+        self.committed_at = Instant::now();
+        if self.handle.0.uncommitted.swap(false, Ordering::AcqRel) {
+            let _ = self
+                .handle
+                .0
+                .consumer
+                .commit_consumer_state(CommitMode::Async);
+        }
+    }
+
+    fn seek(&mut self) {
+        while let Ok((partition, offset)) = self.seeks_wanted.try_recv() {
+            let context = self.handle.0.consumer.context();
+            let topic = context.names.topic(&partition.0);
+            let sought = self.handle.0.consumer.seek(
+                &topic,
+                partition.1,
+                Offset::Offset(offset),
+                SEEK_TIMEOUT,
+            );
+            if let Err(error) = sought {
+                // Revoked meanwhile, or the broker is away: a new assignment looks again.
+                tracing::warn!(error = %error, "Cannot go back to {topic}/{}@{offset}", partition.1);
+                continue;
+            }
+            self.carry.records.retain(|record| {
+                (record.topic.as_str(), record.partition) != (partition.0.as_str(), partition.1)
+            });
+            self.carry.ends.remove(&partition);
+            // What was polled before the seek is out of date, wherever it waits.
+            context.renew(partition);
+        }
+    }
+}

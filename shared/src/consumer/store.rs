@@ -1,0 +1,144 @@
+//! Fence and inbox.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+/// A partition's progress in one batch.
+#[derive(Debug, Clone)]
+pub(crate) struct Progress {
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    pub(crate) epoch: i64,
+    pub(crate) next_offset: i64,
+}
+
+/// What the partition's row said when we took it over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fence {
+    pub(crate) epoch: i64,
+    /// `None` for a partition this service has never read.
+    pub(crate) next_offset: Option<i64>,
+}
+
+/// Takes a partition over: from here on its former owner cannot commit.
+pub(crate) async fn take_over(
+    tx: &mut PgConnection,
+    topic: &str,
+    partition: i32,
+) -> Result<Fence, sqlx::Error> {
+    let row = sqlx::query(
+        "INSERT INTO consumer_offsets AS fence (topic, partition, epoch, next_offset)
+         VALUES ($1, $2, 1, -1)
+         ON CONFLICT (topic, partition) DO UPDATE SET epoch = fence.epoch + 1
+         RETURNING epoch, next_offset",
+    )
+    .bind(topic)
+    .bind(partition)
+    .fetch_one(tx)
+    .await?;
+    let next_offset: i64 = row.try_get("next_offset")?;
+    Ok(Fence {
+        epoch: row.try_get("epoch")?,
+        next_offset: (next_offset >= 0).then_some(next_offset),
+    })
+}
+
+pub(crate) struct Admitted {
+    pub(crate) now: DateTime<Utc>,
+    /// How many fence rows were still ours.
+    pub(crate) fenced: i64,
+    pub(crate) first_seen: Vec<Uuid>,
+}
+
+/// Fence and inbox in one round trip. Insert first, never select first: a second owner waits on the
+/// key and then sees the conflict.
+pub(crate) async fn admit(
+    tx: &mut PgConnection,
+    progress: &[Progress],
+    event_ids: Vec<Uuid>,
+) -> Result<Admitted, sqlx::Error> {
+    let row = sqlx::query(
+        "WITH fence AS (
+             UPDATE consumer_offsets AS fence
+             SET next_offset = greatest(fence.next_offset, progress.next_offset)
+             FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])
+                  AS progress(topic, partition, epoch, next_offset)
+             WHERE fence.topic = progress.topic
+               AND fence.partition = progress.partition
+               AND fence.epoch = progress.epoch
+             RETURNING 1),
+         first_seen AS (
+             INSERT INTO processed_events (event_id)
+             SELECT unnest($5::uuid[])
+             ON CONFLICT DO NOTHING
+             RETURNING event_id)
+         SELECT now() AS now,
+                (SELECT count(*) FROM fence) AS fenced,
+                ARRAY(SELECT event_id FROM first_seen) AS first_seen",
+    )
+    .bind(
+        progress
+            .iter()
+            .map(|progress| progress.topic.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        progress
+            .iter()
+            .map(|progress| progress.partition)
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        progress
+            .iter()
+            .map(|progress| progress.epoch)
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        progress
+            .iter()
+            .map(|progress| progress.next_offset)
+            .collect::<Vec<_>>(),
+    )
+    .bind(event_ids)
+    .fetch_one(tx)
+    .await?;
+    Ok(Admitted {
+        now: row.try_get("now")?,
+        fenced: row.try_get("fenced")?,
+        first_seen: row.try_get("first_seen")?,
+    })
+}
+
+pub(crate) async fn is_ours(
+    connection: &mut PgConnection,
+    progress: &Progress,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM consumer_offsets
+                        WHERE topic = $1 AND partition = $2 AND epoch = $3)",
+    )
+    .bind(&progress.topic)
+    .bind(progress.partition)
+    .bind(progress.epoch)
+    .fetch_one(connection)
+    .await
+}
+
+pub(crate) async fn mark_dead_lettered(
+    tx: &mut PgConnection,
+    event_ids: Vec<Uuid>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE processed_events SET outcome = 1 WHERE event_id = ANY($1)")
+        .bind(event_ids)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// A statement that fails only when the database does.
+pub(crate) async fn probe(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT 1").execute(connection).await?;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! The pool, and what a database error means.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// A request that cannot get a connection within this is answered with 503, so that a dead
+/// database does not pile up requests.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(900);
+/// No statement of ours takes this long; a lock queue might.
+const STATEMENT_TIMEOUT_MS: &str = "30000";
+
+pub async fn connect(url: &str, connections_max: u32, name: &str) -> anyhow::Result<PgPool> {
+    Ok(PgPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(options(url, name)?))
+}
+
+/// Options for the connections that consumer and relay hold for good.
+pub fn options(url: &str, name: &str) -> anyhow::Result<PgConnectOptions> {
+    let options: PgConnectOptions = url
+        .parse()
+        .context("DATABASE_URL is not a Postgres address")?;
+    Ok(options.application_name(name).options([
+        ("statement_timeout", STATEMENT_TIMEOUT_MS),
+        // Two transactions that lock rows in another order are told soon.
+        ("deadlock_timeout", "200ms"),
+        // Plans of prepared statements live as long as their connection. One made while a table was
+        // small would scan it for every key, still so when it has millions of rows: 2,000 look-ups
+        // took 10 s instead of 3 ms. Where there is no index, a scan remains the plan.
+        ("enable_seqscan", "off"),
+        // The price of such a scan would otherwise look worth compiling the statement.
+        ("jit", "off"),
+    ]))
+}
+
+/// Migrations are the init step's work; a service only refuses to run before them.
+pub async fn check_migrations(pool: &PgPool, migrations: &Migrator) -> anyhow::Result<()> {
+    let applied: Vec<i64> =
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version")
+            .fetch_all(pool)
+            .await
+            .context("cannot read the applied migrations; run `ticketrail init` first")?;
+    for migration in migrations.iter() {
+        anyhow::ensure!(
+            applied.contains(&migration.version),
+            "migration {} ({}) is not applied; run `ticketrail init` first",
+            migration.version,
+            migration.description
+        );
+    }
+    Ok(())
+}
+
+/// Refuses a database that may forget what it has acknowledged.
+pub async fn check_durability(pool: &PgPool) -> anyhow::Result<()> {
+    for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
+        let value: String = sqlx::query_scalar("SELECT current_setting($1)")
+            .bind(setting)
+            .fetch_one(pool)
+            .await?;
+        anyhow::ensure!(
+            value != "off",
+            "Postgres runs with {setting}=off and would lose acknowledged orders in a crash; \
+             switch it on"
+        );
+    }
+    let replica: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()")
+        .fetch_one(pool)
+        .await?;
+    anyhow::ensure!(
+        !replica,
+        "DATABASE_URL points at a replica; the primary is needed"
+    );
+    Ok(())
+}
+
+/// Time will help: connection loss, shutdown, overload, serialization, deadlock, read-only primary.
+pub fn is_transient(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            let code: &str = &code;
+            matches!(code, "40001" | "40P01" | "25006" | "25P03")
+                || ["08", "53", "57P", "57014"]
+                    .iter()
+                    .any(|class| code.starts_with(class))
+        }),
+        _ => false,
+    }
+}
+
+/// The transaction lost against another one; running it again at once is right.
+pub fn is_conflict(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::Database(error)
+            if matches!(error.code().as_deref(), Some("40001" | "40P01"))
+    )
+}
+
+/// Turns a named constraint into a sentence at the call site.
+pub trait OnConstraint<T> {
+    fn on_constraint<E: From<sqlx::Error>>(
+        self,
+        name: &str,
+        error: impl FnOnce() -> E,
+    ) -> Result<T, E>;
+}
+
+impl<T> OnConstraint<T> for Result<T, sqlx::Error> {
+    fn on_constraint<E: From<sqlx::Error>>(
+        self,
+        name: &str,
+        error: impl FnOnce() -> E,
+    ) -> Result<T, E> {
+        self.map_err(|cause| match cause.as_database_error() {
+            Some(violation) if violation.constraint() == Some(name) => error(),
+            _ => E::from(cause),
+        })
+    }
+}

@@ -1,0 +1,245 @@
+//! Who is calling: a JWT, checked against the configured issuer, audience and key.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::{header, request::Parts};
+use clap::Args;
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::sync::RwLock;
+
+use super::error::ApiError;
+
+/// Clocks of issuer and service may differ by this much.
+const LEEWAY_S: u64 = 60;
+/// An unknown key id makes us look at the key set again, at most this often.
+const JWKS_REFRESH_MIN: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Clone, Args)]
+pub struct AuthConfig {
+    /// Who issues the tokens that are accepted.
+    #[arg(long, env = "JWT_ISSUER", default_value = "ticketrail-dev")]
+    pub jwt_issuer: String,
+    /// The audience a token must name.
+    #[arg(long, env = "JWT_AUDIENCE", default_value = "ticketrail")]
+    pub jwt_audience: String,
+    /// The issuer's public key, as PEM.
+    #[arg(long, env = "JWT_PUBLIC_KEY_FILE")]
+    pub jwt_public_key_file: Option<PathBuf>,
+    /// Where the issuer publishes its keys, instead of a key file.
+    #[arg(long, env = "JWT_JWKS_URL", conflicts_with = "jwt_public_key_file")]
+    pub jwt_jwks_url: Option<String>,
+    /// The one accepted signature algorithm, so that a token cannot choose.
+    #[arg(long, env = "JWT_ALGORITHM", default_value = "EdDSA")]
+    pub jwt_algorithm: Algorithm,
+}
+
+/// What a token says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    pub aud: String,
+    pub sub: String,
+    pub exp: i64,
+    pub nbf: i64,
+    /// Space-separated rights.
+    #[serde(default)]
+    pub scope: String,
+}
+
+/// The caller of an endpoint. Taking it as an argument makes the endpoint refuse strangers.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The customer's reference, or the staff member's.
+    pub subject: String,
+    scopes: Vec<String>,
+}
+
+impl Caller {
+    pub fn new(subject: impl Into<String>, scopes: &[&str]) -> Self {
+        Self {
+            subject: subject.into(),
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        }
+    }
+
+    pub fn has(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|held| held == scope)
+    }
+
+    /// Rights of staff are scopes: `stock`, `warehouse`, `review`, `operations`.
+    pub fn require(&self, scope: &str) -> Result<(), ApiError> {
+        if self.has(scope) {
+            return Ok(());
+        }
+        Err(ApiError::forbidden(format!(
+            "this needs a token with the scope `{scope}`"
+        )))
+    }
+}
+
+/// Checks tokens. Cheap to clone.
+#[derive(Clone)]
+pub struct Verifier(Arc<Inner>);
+
+struct Inner {
+    validation: Validation,
+    algorithm: Algorithm,
+    keys: Keys,
+}
+
+enum Keys {
+    Fixed(DecodingKey),
+    Published {
+        url: String,
+        cached: RwLock<Option<(JwkSet, Instant)>>,
+    },
+}
+
+impl Verifier {
+    pub fn new(config: &AuthConfig) -> anyhow::Result<Self> {
+        let keys = match (&config.jwt_public_key_file, &config.jwt_jwks_url) {
+            (Some(file), _) => {
+                let pem = std::fs::read(file).with_context(|| {
+                    format!("cannot read JWT_PUBLIC_KEY_FILE {}", file.display())
+                })?;
+                Keys::Fixed(decoding_key(config.jwt_algorithm, &pem)?)
+            }
+            (None, Some(url)) => Keys::Published {
+                url: url.clone(),
+                cached: RwLock::new(None),
+            },
+            (None, None) => bail!("set JWT_PUBLIC_KEY_FILE or JWT_JWKS_URL"),
+        };
+        let mut validation = Validation::new(config.jwt_algorithm);
+        validation.set_issuer(&[&config.jwt_issuer]);
+        validation.set_audience(&[&config.jwt_audience]);
+        validation.set_required_spec_claims(&["iss", "aud", "sub", "exp", "nbf"]);
+        validation.validate_nbf = true;
+        validation.leeway = LEEWAY_S;
+        Ok(Self(Arc::new(Inner {
+            validation,
+            algorithm: config.jwt_algorithm,
+            keys,
+        })))
+    }
+
+    pub async fn verify(&self, token: &str) -> Result<Caller, ApiError> {
+        let header = decode_header(token).map_err(refused)?;
+        if header.alg != self.0.algorithm {
+            return Err(ApiError::unauthorized(format!(
+                "tokens must be signed with {:?}",
+                self.0.algorithm
+            )));
+        }
+        let claims = match &self.0.keys {
+            Keys::Fixed(key) => decode::<Claims>(token, key, &self.0.validation),
+            Keys::Published { url, cached } => {
+                let kid = header.kid.ok_or_else(|| {
+                    ApiError::unauthorized("the token names no key: `kid` is missing")
+                })?;
+                let key = published_key(url, cached, &kid).await?;
+                decode::<Claims>(token, &key, &self.0.validation)
+            }
+        }
+        .map_err(refused)?
+        .claims;
+
+        if claims.sub.is_empty() || claims.sub.len() > 128 || claims.sub.contains(char::is_control)
+        {
+            return Err(ApiError::unauthorized("the token's `sub` is not usable"));
+        }
+        Ok(Caller {
+            subject: claims.sub,
+            scopes: claims
+                .scope
+                .split_ascii_whitespace()
+                .map(str::to_owned)
+                .collect(),
+        })
+    }
+}
+
+fn decoding_key(algorithm: Algorithm, pem: &[u8]) -> anyhow::Result<DecodingKey> {
+    Ok(match algorithm {
+        Algorithm::EdDSA => DecodingKey::from_ed_pem(pem)?,
+        Algorithm::ES256 | Algorithm::ES384 => DecodingKey::from_ec_pem(pem)?,
+        Algorithm::RS256
+        | Algorithm::RS384
+        | Algorithm::RS512
+        | Algorithm::PS256
+        | Algorithm::PS384
+        | Algorithm::PS512 => DecodingKey::from_rsa_pem(pem)?,
+        other => bail!("JWT_ALGORITHM {other:?} is not a public-key algorithm"),
+    })
+}
+
+fn refused(error: jsonwebtoken::errors::Error) -> ApiError {
+    ApiError::unauthorized(format!("the token was refused: {error}"))
+}
+
+async fn published_key(
+    url: &str,
+    cached: &RwLock<Option<(JwkSet, Instant)>>,
+    kid: &str,
+) -> Result<DecodingKey, ApiError> {
+    if let Some((keys, read_at)) = &*cached.read().await {
+        if let Some(key) = keys.find(kid) {
+            return DecodingKey::from_jwk(key).map_err(refused);
+        }
+        if read_at.elapsed() < JWKS_REFRESH_MIN {
+            return Err(ApiError::unauthorized(format!(
+                "the token's key `{kid}` is unknown"
+            )));
+        }
+    }
+    let fetched = async {
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(5))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        client
+            .get(url)
+            .send()
+            .await?
+            .error_for_status()?
+            .json::<JwkSet>()
+            .await
+    }
+    .await
+    .map_err(|error| {
+        tracing::warn!(error = %error, "Cannot read the issuer's keys from {url}: {error}");
+        ApiError::unavailable("the issuer's keys cannot be read; try again shortly")
+    })?;
+    let key = fetched
+        .find(kid)
+        .map(DecodingKey::from_jwk)
+        .ok_or_else(|| ApiError::unauthorized(format!("the token's key `{kid}` is unknown")));
+    *cached.write().await = Some((fetched, Instant::now()));
+    key?.map_err(refused)
+}
+
+impl<S> FromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    Verifier: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let token = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .ok_or_else(|| {
+                ApiError::unauthorized("send `Authorization: Bearer …`, see `ticketrail token`")
+            })?;
+        Verifier::from_ref(state).verify(token).await
+    }
+}

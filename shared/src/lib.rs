@@ -1,0 +1,39 @@
+//! The rail: what a service needs to take part, in the order an event travels.
+//!
+//! - **A handler never sees an offset**, and cannot commit, acknowledge or publish: it borrows a
+//!   transaction and returns what follows.
+//! - **Nothing is published that was not committed**: events leave through the outbox only.
+//! - **Only `contract` knows the business**, and the machinery never imports it.
+//! - **Time comes from the database, ids from `event::new_id`**; both are passed in.
+
+#![recursion_limit = "256"]
+
+pub mod config;
+pub mod rail;
+/// The boot path of every binary.
+pub mod service;
+
+/// The HTTP door.
+pub mod http;
+
+pub mod avro;
+/// The Kafka door.
+pub mod consumer;
+pub mod kafka;
+
+/// What both doors share.
+pub mod batch;
+pub mod clock;
+pub mod db;
+pub mod event;
+
+/// The way out.
+pub mod outbox;
+
+/// What services promise each other.
+pub mod contract;
+
+pub mod telemetry;
+
+#[cfg(feature = "testing")]
+pub mod testing;

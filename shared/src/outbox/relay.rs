@@ -1,0 +1,440 @@
+//! Read what became visible, publish it in id order, move the watermark once it is acknowledged.
+//!
+//! The watermark bounds what is read again after a crash; **it never delays publishing**. Rows
+//! above it that were published already go out again with the same event id, and consumers drop
+//! them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use futures::TryStreamExt;
+use opentelemetry::trace::Span;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientConfig, ClientContext, Message as _};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::snapshot::Snapshot;
+use super::store::{self, OutboxRow};
+use super::{CORRELATION_ID, SHARDS, Wake};
+use crate::avro::Codec;
+use crate::event::Envelope;
+use crate::kafka::Names;
+use crate::kafka::headers::{self, Packed, TRACEPARENT};
+use crate::telemetry::{metrics, propagation, spans};
+
+/// A wake-up can only be lost in a crash, so this is the safety net of the process that commits.
+const POLL: Duration = Duration::from_secs(1);
+/// Rows of shards whose owner is another instance have nobody to wake it.
+const POLL_SHARED: Duration = Duration::from_millis(25);
+/// How often an instance looks whether it holds its fair share of the shards.
+const BALANCE: Duration = Duration::from_secs(2);
+/// The watermark is a bound on repeats, so it need not move with every commit.
+const WATERMARK_MOVES: Duration = Duration::from_millis(100);
+/// After an error everything is done anew from the watermark.
+const BACKOFF: Duration = Duration::from_millis(500);
+
+pub(crate) struct RelayConfig {
+    pub(crate) service: &'static str,
+    pub(crate) database: PgConnectOptions,
+    pub(crate) producer: ClientConfig,
+    pub(crate) names: Names,
+    pub(crate) conversation: &'static str,
+}
+
+pub(crate) struct Relay {
+    config: RelayConfig,
+    application_name: String,
+    codec: Codec,
+    wake: Wake,
+    stopping: CancellationToken,
+}
+
+/// Rows of one read, on their way to the broker.
+struct InFlight {
+    delivery: Arc<Delivery>,
+    /// Everything below is published once this read's rows, and those before, are acknowledged.
+    watermark: u64,
+}
+
+#[derive(Default)]
+struct Delivery {
+    /// One more than the rows outstanding until all are handed over.
+    outstanding: AtomicUsize,
+    failed: AtomicBool,
+    progress: Arc<Notify>,
+}
+
+struct Ticket {
+    delivery: Arc<Delivery>,
+    span: Option<opentelemetry::global::BoxedSpan>,
+}
+
+#[derive(Clone)]
+struct Reports;
+
+impl ClientContext for Reports {}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = Box<Ticket>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, mut ticket: Self::DeliveryOpaque) {
+        if let Err((error, record)) = result {
+            tracing::error!(
+                error = %error,
+                topic = record.topic(),
+                "Kafka refused a record of {}: {error}",
+                record.topic()
+            );
+            ticket.delivery.failed.store(true, Ordering::Release);
+        }
+        if let Some(span) = &mut ticket.span {
+            span.end();
+        }
+        if ticket.delivery.outstanding.fetch_sub(1, Ordering::AcqRel) == 1 {
+            ticket.delivery.progress.notify_one();
+        }
+    }
+}
+
+type RelayProducer = ThreadedProducer<Reports>;
+
+impl Relay {
+    pub(crate) fn new(
+        config: RelayConfig,
+        codec: Codec,
+        wake: Wake,
+        stopping: CancellationToken,
+    ) -> Self {
+        let application_name = format!("{}/relay", config.service);
+        Self {
+            config,
+            application_name,
+            codec,
+            wake,
+            stopping,
+        }
+    }
+
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.stopping
+    }
+
+    /// Publishes until the process stops. Whatever fails, it begins again from the watermark.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        loop {
+            match self.session().await {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    tracing::warn!(error = %error, "The relay starts again: {error:#}");
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(BACKOFF) => {}
+                () = self.stopping.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    async fn session(&self) -> anyhow::Result<()> {
+        let mut connection = self
+            .config
+            .database
+            .clone()
+            .application_name(&self.application_name)
+            // One plan for good: planning over all days costs more than reading, and a plan made
+            // without knowing the values must not prefer to read everything.
+            .options([
+                ("plan_cache_mode", "force_generic_plan"),
+                ("enable_seqscan", "off"),
+            ])
+            .connect()
+            .await
+            .context("cannot connect to Postgres")?;
+        if !store::watermark_is_sane(&mut connection).await? {
+            bail!(
+                "the outbox watermark is ahead of this Postgres cluster; after a restore set \
+                 outbox_watermark.tx_id to 0, and everything kept is published again"
+            );
+        }
+        let producer: RelayProducer = self.config.producer.create_with_context(Reports)?;
+        let mut session = Session {
+            relay: self,
+            progress: Arc::new(Notify::new()),
+            shards: Vec::new(),
+            seen: Snapshot::below(0),
+            in_flight: VecDeque::new(),
+            watermark: 0,
+            uncovered_below: 0,
+            moved_at: Instant::now(),
+        };
+        let mut balance_at = Instant::now();
+        while !self.stopping.is_cancelled() {
+            if Instant::now() >= balance_at {
+                session.balance(&mut connection).await?;
+                balance_at = Instant::now() + BALANCE;
+            }
+            if !session.shards.is_empty() {
+                session.publish_visible(&mut connection, &producer).await?;
+            }
+            session.settle(&mut connection, false).await?;
+            session.wait().await;
+        }
+        session.finish(&mut connection, &producer).await
+    }
+}
+
+struct Session<'r> {
+    relay: &'r Relay,
+    progress: Arc<Notify>,
+    shards: Vec<i16>,
+    seen: Snapshot,
+    in_flight: VecDeque<InFlight>,
+    watermark: u64,
+    /// Published rows belong to transactions below this one.
+    uncovered_below: u64,
+    moved_at: Instant,
+}
+
+impl Session<'_> {
+    /// Takes free shards up to a fair share, and gives back what is beyond it.
+    async fn balance(&mut self, connection: &mut PgConnection) -> anyhow::Result<()> {
+        let relays = store::relays(connection, &self.relay.application_name)
+            .await?
+            .max(1);
+        let share = (i64::from(SHARDS) + relays - 1) / relays;
+        let share = usize::try_from(share).unwrap_or(1);
+        if self.shards.len() == share {
+            return Ok(());
+        }
+        let before = self.shards.len();
+        if self.shards.len() > share {
+            // Nothing may be in flight when another owner begins.
+            self.drain(connection).await?;
+            for shard in self.shards.split_off(share) {
+                store::unlock(connection, shard).await?;
+            }
+        }
+        for shard in 0..SHARDS {
+            if self.shards.len() < share
+                && !self.shards.contains(&shard)
+                && store::try_lock(connection, shard).await?
+            {
+                self.shards.push(shard);
+            }
+        }
+        if self.shards.len() != before {
+            self.drain(connection).await?;
+            // Reading starts anew from the lowest watermark; what was sent above it goes again.
+            self.watermark = store::watermark(connection, &self.shards).await?;
+            self.seen = Snapshot::below(self.watermark);
+            tracing::info!(shards = ?self.shards, "The relay owns shards {:?}", self.shards);
+        }
+        Ok(())
+    }
+
+    async fn publish_visible(
+        &mut self,
+        connection: &mut PgConnection,
+        producer: &RelayProducer,
+    ) -> anyhow::Result<()> {
+        let delivery = Arc::new(Delivery {
+            outstanding: AtomicUsize::new(1),
+            failed: AtomicBool::new(false),
+            progress: Arc::clone(&self.progress),
+        });
+        let mut snapshot = None;
+        let mut published = 0_u64;
+        {
+            let mut rows = store::newly_visible(connection, &self.shards, &self.seen);
+            while let Some((seen, row)) = rows.try_next().await? {
+                snapshot = Some(seen);
+                if let Some(row) = row {
+                    self.relay.publish(producer, row, &delivery).await?;
+                    published += 1;
+                }
+            }
+        }
+        delivery.outstanding.fetch_sub(1, Ordering::AcqRel);
+        metrics::published(self.relay.config.service, published);
+        self.seen = snapshot
+            .context("the read returns at least its snapshot")?
+            .parse()?;
+        if published > 0 {
+            self.uncovered_below = self.seen.xmax;
+        }
+        // A transaction that was open during the last read that found rows keeps the watermark
+        // below them; an idle read moves it on, once.
+        let overdue = self.watermark < self.uncovered_below && self.seen.xmin > self.watermark;
+        if published > 0 || self.in_flight.is_empty() && overdue {
+            self.in_flight.push_back(InFlight {
+                delivery,
+                watermark: self.seen.xmin,
+            });
+        }
+        Ok(())
+    }
+
+    /// Moves the watermark over everything that is acknowledged.
+    async fn settle(&mut self, connection: &mut PgConnection, now: bool) -> anyhow::Result<()> {
+        let mut watermark = self.watermark;
+        while let Some(first) = self.in_flight.front() {
+            if first.delivery.failed.load(Ordering::Acquire) {
+                bail!("a record was not delivered; publishing again from the watermark");
+            }
+            if first.delivery.outstanding.load(Ordering::Acquire) > 0 {
+                break;
+            }
+            watermark = first.watermark;
+            // Left at the front until the move is due, so that a later round still sees it.
+            if !now && self.moved_at.elapsed() < WATERMARK_MOVES && self.in_flight.len() == 1 {
+                return Ok(());
+            }
+            self.in_flight.pop_front();
+        }
+        if watermark > self.watermark {
+            store::move_watermark(connection, &self.shards, watermark).await?;
+            self.watermark = watermark;
+            self.moved_at = Instant::now();
+        }
+        Ok(())
+    }
+
+    async fn wait(&self) {
+        let poll = if self.shards.len() < usize::from(SHARDS.unsigned_abs()) {
+            POLL_SHARED
+        } else if self.in_flight.is_empty() {
+            POLL
+        } else {
+            WATERMARK_MOVES
+        };
+        tokio::select! {
+            () = self.relay.wake.notified() => {}
+            () = self.progress.notified() => {}
+            () = tokio::time::sleep(poll) => {}
+            () = self.relay.stopping.cancelled() => {}
+        }
+    }
+
+    async fn drain(&mut self, connection: &mut PgConnection) -> anyhow::Result<()> {
+        loop {
+            self.settle(connection, true).await?;
+            if self.in_flight.is_empty() {
+                return Ok(());
+            }
+            tokio::select! {
+                () = self.progress.notified() => {}
+                () = tokio::time::sleep(WATERMARK_MOVES) => {}
+                () = self.relay.stopping.cancelled() => bail!("stopping"),
+            }
+        }
+    }
+
+    /// The last commits before the stop go out too, as far as the broker lets them.
+    async fn finish(
+        &mut self,
+        connection: &mut PgConnection,
+        producer: &RelayProducer,
+    ) -> anyhow::Result<()> {
+        if !self.shards.is_empty() {
+            self.publish_visible(connection, producer).await?;
+        }
+        let until = Instant::now() + Duration::from_secs(3);
+        while !self.in_flight.is_empty() && Instant::now() < until {
+            self.settle(connection, true).await?;
+            tokio::select! {
+                () = self.progress.notified() => {}
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            }
+        }
+        // What is left is published again after the next start.
+        producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+        Ok(())
+    }
+}
+
+impl Relay {
+    async fn publish(
+        &self,
+        producer: &RelayProducer,
+        row: OutboxRow,
+        delivery: &Arc<Delivery>,
+    ) -> anyhow::Result<()> {
+        let topic = self.config.names.topic(&row.topic);
+        let packed = Packed::from_bytes(row.headers);
+        let (raw_key, headers, span);
+        match (row.version, &row.key) {
+            (Some(version), Some(key)) => {
+                let envelope = Envelope {
+                    event_id: row.event_id,
+                    aggregate_id: key.clone(),
+                    aggregate_version: version,
+                    occurred_at: row.created_at,
+                    correlation_id: packed.text(CORRELATION_ID).unwrap_or(key).to_owned(),
+                    causation_id: row.causation_id,
+                    event_type: row.event_type,
+                };
+                let parent = propagation::from_traceparent(packed.text(TRACEPARENT));
+                span = spans::publish(&parent, &row.topic, &envelope, self.config.conversation);
+                let sent = span
+                    .as_ref()
+                    .map_or(parent, |span: &opentelemetry::global::BoxedSpan| {
+                        span.span_context().clone()
+                    });
+                let full_name = self
+                    .codec
+                    .full_name(&envelope.event_type)
+                    .unwrap_or(&envelope.event_type);
+                headers = headers::of_event(
+                    self.config.service,
+                    full_name,
+                    &envelope,
+                    propagation::to_traceparent(&sent).as_deref(),
+                );
+                raw_key = Some(key.clone().into_bytes());
+            }
+            _ => {
+                let (key, original) = packed.unpack();
+                raw_key = key.map(<[u8]>::to_vec);
+                headers = original;
+                span = None;
+            }
+        }
+        delivery.outstanding.fetch_add(1, Ordering::AcqRel);
+        let ticket = Box::new(Ticket {
+            delivery: Arc::clone(delivery),
+            span,
+        });
+        let mut record =
+            BaseRecord::<[u8], [u8], _>::with_opaque_to(&topic, ticket).headers(headers);
+        if let Some(key) = &raw_key {
+            record = record.key(key);
+        }
+        if let Some(payload) = &row.payload {
+            record = record.payload(payload);
+        }
+        // A full queue means that the broker is slow or away: wait here, keep the order.
+        loop {
+            match producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned)) => {
+                    record = returned;
+                    tokio::select! {
+                        () = tokio::time::sleep(Duration::from_millis(2)) => {}
+                        () = self.stopping.cancelled() => bail!("stopping"),
+                    }
+                }
+                Err((error, _)) => {
+                    return Err(error).with_context(|| format!("cannot hand a record to {topic}"));
+                }
+            }
+        }
+    }
+}

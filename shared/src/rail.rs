@@ -1,0 +1,153 @@
+//! What a service's own code holds on to: its database, its clock, and the way to the rail.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use sqlx::{PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
+
+use crate::avro::Codec;
+use crate::batch::{HandlerError, Outgoing};
+use crate::clock::Clock;
+use crate::http::auth::Verifier;
+use crate::http::error::ApiError;
+use crate::outbox::{self, Wake};
+
+/// A transaction that loses against another is run again this often before the caller is told.
+const CONFLICT_ATTEMPTS_MAX: u32 = 5;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Rail(Arc<Inner>);
+
+struct Inner {
+    service: &'static str,
+    pool: PgPool,
+    codec: Codec,
+    wake: Wake,
+    clock: Clock,
+    verifier: Verifier,
+    stopping: CancellationToken,
+}
+
+/// What the error of a transaction says about running it again.
+pub trait TransactionError: From<sqlx::Error> {
+    fn is_conflict(&self) -> bool;
+}
+
+impl TransactionError for HandlerError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Database(error) if crate::db::is_conflict(error))
+    }
+}
+
+impl TransactionError for ApiError {
+    fn is_conflict(&self) -> bool {
+        self.lost_a_conflict()
+    }
+}
+
+impl TransactionError for sqlx::Error {
+    fn is_conflict(&self) -> bool {
+        crate::db::is_conflict(self)
+    }
+}
+
+impl Rail {
+    pub(crate) fn new(
+        service: &'static str,
+        pool: PgPool,
+        codec: Codec,
+        wake: Wake,
+        clock: Clock,
+        verifier: Verifier,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            service,
+            pool,
+            codec,
+            wake,
+            clock,
+            verifier,
+            stopping,
+        }))
+    }
+
+    pub fn service(&self) -> &'static str {
+        self.0.service
+    }
+
+    /// For reads. **Writes go through `transact`**, so that no event is forgotten.
+    pub fn pool(&self) -> &PgPool {
+        &self.0.pool
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.0.stopping
+    }
+
+    /// The database's time.
+    pub async fn now(&self) -> Result<DateTime<Utc>, sqlx::Error> {
+        let now = sqlx::query_scalar("SELECT now()")
+            .fetch_one(&self.0.pool)
+            .await?;
+        Ok(self.0.clock.at(now))
+    }
+
+    /// The door for everything that is not an incoming event: requests, deadlines, workers.
+    ///
+    /// Load, decide and save inside; what is returned is enqueued in the same transaction, and the
+    /// relay is woken once it has committed. Runs again when the transaction lost a conflict.
+    pub async fn transact<T, E, F>(&self, mut work: F) -> Result<T, E>
+    where
+        E: TransactionError,
+        F: for<'c> FnMut(
+            &'c mut PgConnection,
+            DateTime<Utc>,
+        ) -> BoxFuture<'c, Result<(T, Outgoing), E>>,
+    {
+        let mut attempt = 1;
+        loop {
+            match self.transact_once(&mut work).await {
+                Err(error) if error.is_conflict() && attempt < CONFLICT_ATTEMPTS_MAX => {
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn transact_once<T, E, F>(&self, work: &mut F) -> Result<T, E>
+    where
+        E: TransactionError,
+        F: for<'c> FnMut(
+            &'c mut PgConnection,
+            DateTime<Utc>,
+        ) -> BoxFuture<'c, Result<(T, Outgoing), E>>,
+    {
+        let mut tx = self.0.pool.begin().await?;
+        let now: DateTime<Utc> = sqlx::query_scalar("SELECT now()")
+            .fetch_one(&mut *tx)
+            .await?;
+        let (answer, outgoing) = work(&mut tx, self.0.clock.at(now)).await?;
+        let enqueued = outbox::enqueue(&mut tx, &self.0.codec, &outgoing).await?;
+        tx.commit().await?;
+        if enqueued {
+            self.0.wake.notify();
+        }
+        Ok(answer)
+    }
+}
+
+impl FromRef<Rail> for Verifier {
+    fn from_ref(rail: &Rail) -> Self {
+        rail.0.verifier.clone()
+    }
+}

@@ -1,0 +1,445 @@
+//! Check everything, start everything, and stop it in the order in which nothing is lost.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Service, Task};
+use crate::avro::Codec;
+use crate::avro::registry::Registry;
+use crate::clock::Clock;
+use crate::config::CommonConfig;
+use crate::consumer::ConsumerContext;
+use crate::event::Schema;
+use crate::http::auth::Verifier;
+use crate::http::health::Health;
+use crate::kafka::{Names, admin, client, dead_letter_topic};
+use crate::outbox::{Relay, RelayConfig, Wake};
+use crate::rail::Rail;
+use crate::telemetry::{Telemetry, metrics};
+use crate::{db, http, outbox};
+
+/// Dependencies may still be starting; after this the process gives up and is started again.
+const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
+const BOOT_RETRY: Duration = Duration::from_millis(500);
+/// A task that fails is started again after this.
+const TASK_RESTART: Duration = Duration::from_secs(1);
+
+/// Partitions are made a week ahead, so a missed day stops nothing.
+const PARTITION_DAYS_AHEAD: i32 = 7;
+/// What the outbox can publish again.
+const OUTBOX_DAYS: i32 = 7;
+/// Longer than the topics keep records (7 days), so nothing that can return acts twice.
+const INBOX_DAYS: i32 = 9;
+const MAINTAIN_EVERY: Duration = Duration::from_secs(3600);
+const OBSERVE_EVERY: Duration = Duration::from_secs(5);
+
+/// A service that was started in this process.
+pub struct Running {
+    pub api_addr: SocketAddr,
+    pub ops_addr: SocketAddr,
+    pub rail: Rail,
+    stopping: CancellationToken,
+    parts: JoinSet<(&'static str, anyhow::Result<()>)>,
+    drain_timeout: Duration,
+}
+
+pub(super) fn main(service: Service, config: CommonConfig, healthcheck: bool) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        // A service is one consumer, one relay and a few requests; more threads only switch.
+        .worker_threads(2)
+        .thread_name(service.name)
+        .build()
+        .expect("the operating system gives a process its threads");
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    runtime.block_on(async {
+        if healthcheck {
+            return ask_readiness(service.ops_addr(&config)).await;
+        }
+        let telemetry =
+            match Telemetry::start(service.name, config.otel_exporter_otlp_endpoint.as_deref()) {
+                Ok(telemetry) => telemetry,
+                Err(error) => {
+                    eprintln!("{} cannot start: {error:#}", service.name);
+                    return ExitCode::FAILURE;
+                }
+            };
+        let name = service.name;
+        let outcome = serve_until_stopped(service, config).await;
+        if let Err(error) = &outcome {
+            tracing::error!(error = %error, "{name} stops: {error:#}");
+        }
+        telemetry.stop().await;
+        if outcome.is_ok() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    })
+}
+
+async fn serve_until_stopped(service: Service, config: CommonConfig) -> anyhow::Result<()> {
+    let mut running = start(service, config, Clock::default()).await?;
+    tokio::select! {
+        signal = terminated() => signal?,
+        failed = running.failed() => return Err(failed),
+    }
+    tracing::info!("Stopping");
+    running.stop().await
+}
+
+async fn terminated() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Ready when it returns, but for the partitions that Kafka has still to assign.
+pub async fn start(
+    service: Service,
+    config: CommonConfig,
+    clock: Clock,
+) -> anyhow::Result<Running> {
+    let (api_addr, ops_addr) = (service.api_addr(&config), service.ops_addr(&config));
+    for addr in [api_addr, ops_addr] {
+        if !addr.ip().is_loopback() && !config.listen_beyond_loopback {
+            bail!(
+                "{addr} is not loopback and traffic is not encrypted; if that is meant, as in a \
+                 container, set LISTEN_BEYOND_LOOPBACK=true"
+            );
+        }
+    }
+    let api_listener = listen(api_addr).await?;
+    let ops_listener = listen(ops_addr).await?;
+    let verifier = Verifier::new(&config.auth)?;
+    let pool = db::connect(
+        &config.database_url,
+        config.database_connections_max,
+        service.name,
+    )
+    .await?;
+    let names = Names::new(&config.kafka_namespace);
+    let group = names.group(service.name);
+    let consumer_client = client::consumer(&config, &group, service.name);
+    client::check_consumer(&consumer_client)?;
+
+    let codec = patiently(async || {
+        db::check_durability(&pool).await?;
+        db::check_migrations(&pool, service.migrations).await?;
+        prepare(&service, &config, &pool, &names).await
+    })
+    .await?;
+
+    let health = Health::default();
+    let wake = Wake::default();
+    let stopping = CancellationToken::new();
+    let rail = Rail::new(
+        service.name,
+        pool.clone(),
+        codec.clone(),
+        wake.clone(),
+        clock.clone(),
+        verifier,
+        stopping.clone(),
+    );
+    let mut parts = JoinSet::new();
+
+    let relay = Relay::new(
+        RelayConfig {
+            service: service.name,
+            database: db::options(&config.database_url, service.name)?,
+            producer: client::producer(&config, service.name),
+            names: names.clone(),
+            conversation: service.conversation,
+        },
+        codec.clone(),
+        wake.clone(),
+        // The relay goes on until the handlers have committed their last batch.
+        CancellationToken::new(),
+    );
+    let relay_stopping = relay.stopping().clone();
+    let handlers_done = CancellationToken::new();
+
+    let consumer = service.consumer.map(|consumer| {
+        consumer.run(ConsumerContext {
+            service: service.name,
+            client: consumer_client,
+            names,
+            database: match db::options(&config.database_url, &format!("{}/consumer", service.name))
+            {
+                Ok(options) => options,
+                Err(_) => unreachable!("the address was parsed above"),
+            },
+            batch_records_max: config.batch_records_max,
+            codec,
+            clock,
+            wake,
+            health: health.clone(),
+            conversation: service.conversation,
+            stopping: stopping.clone(),
+        })
+    });
+    let routes = service
+        .routes
+        .map(|routes| routes(rail.clone()))
+        .unwrap_or_default();
+    let app = http::api(service.name, routes);
+    let operations = http::health::operations(health.clone(), pool.clone());
+
+    {
+        let (stopping, handlers_done) = (stopping.clone(), handlers_done.clone());
+        let tasks = service.tasks;
+        let rail = rail.clone();
+        parts.spawn(async move {
+            let mut handlers: JoinSet<anyhow::Result<()>> = JoinSet::new();
+            if let Some(consumer) = consumer {
+                handlers.spawn(consumer);
+            }
+            handlers.spawn(serve(api_listener, app, stopping.clone()));
+            for task in tasks {
+                handlers.spawn(keep_running(task, rail.clone()));
+            }
+            let mut outcome = Ok(());
+            while let Some(ended) = handlers.join_next().await {
+                let ended = ended.context("a part panicked").flatten_result();
+                if ended.is_err() && outcome.is_ok() {
+                    outcome = ended;
+                    stopping.cancel();
+                }
+            }
+            handlers_done.cancel();
+            ("handlers", outcome)
+        });
+    }
+    parts.spawn(async move { ("relay", relay.run().await) });
+    parts.spawn({
+        let relay_stopping = relay_stopping.clone();
+        async move {
+            handlers_done.cancelled().await;
+            relay_stopping.cancel();
+            ("relay stop", Ok(()))
+        }
+    });
+    parts.spawn({
+        let stopped = relay_stopping.clone();
+        async move { ("operations", serve(ops_listener, operations, stopped).await) }
+    });
+    parts.spawn({
+        let (pool, stopping, name) = (pool.clone(), stopping.clone(), service.name);
+        async move { ("housekeeping", keep_house(name, pool, stopping).await) }
+    });
+
+    tracing::info!(api = %api_addr, ops = %ops_addr, "{} is up", service.name);
+    Ok(Running {
+        api_addr,
+        ops_addr,
+        rail,
+        stopping,
+        parts,
+        drain_timeout: Duration::from_secs(config.drain_timeout_s),
+    })
+}
+
+impl Running {
+    /// Waits for a part that ends by itself, which none should.
+    async fn failed(&mut self) -> anyhow::Error {
+        while let Some(ended) = self.parts.join_next().await {
+            match ended {
+                Ok((_, Ok(()))) => {}
+                Ok((part, Err(error))) => return error.context(part),
+                Err(error) => return anyhow::Error::new(error).context("a part panicked"),
+            }
+        }
+        anyhow::anyhow!("every part ended")
+    }
+
+    /// Stops taking, finishes what is in flight, publishes it, and ends.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.stopping.cancel();
+        let drained = tokio::time::timeout(self.drain_timeout, async {
+            let mut outcome = Ok(());
+            while let Some(ended) = self.parts.join_next().await {
+                if let Ok((part, Err(error))) = ended {
+                    outcome = Err(error.context(part));
+                }
+            }
+            outcome
+        })
+        .await;
+        // What did not finish in time is done again after the next start.
+        drained.unwrap_or_else(|_| {
+            tracing::warn!("Work in flight was dropped; it comes again after the next start");
+            Ok(())
+        })
+    }
+
+    /// Ends at once, as a crash would: nothing is finished, nothing is flushed.
+    #[cfg(feature = "testing")]
+    pub async fn abort(mut self) {
+        self.parts.shutdown().await;
+    }
+}
+
+trait FlattenResult {
+    fn flatten_result(self) -> anyhow::Result<()>;
+}
+
+impl FlattenResult for anyhow::Result<anyhow::Result<()>> {
+    fn flatten_result(self) -> anyhow::Result<()> {
+        self.and_then(|inner| inner)
+    }
+}
+
+async fn listen(addr: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(addr)
+        .await
+        .with_context(|| format!("cannot listen on {addr}"))
+}
+
+async fn serve(
+    listener: TcpListener,
+    app: axum::Router,
+    stopping: CancellationToken,
+) -> anyhow::Result<()> {
+    axum::serve(listener, app)
+        .with_graceful_shutdown(stopping.cancelled_owned())
+        .await?;
+    Ok(())
+}
+
+/// Everything that needs the outside to be there.
+async fn prepare(
+    service: &Service,
+    config: &CommonConfig,
+    pool: &PgPool,
+    names: &Names,
+) -> anyhow::Result<Codec> {
+    let consumed = service
+        .consumer
+        .as_ref()
+        .map(|consumer| consumer.topics())
+        .unwrap_or_default();
+    let mut topics = Vec::new();
+    for topic in consumed {
+        topics.push(names.topic(topic.0));
+        topics.push(names.topic(&dead_letter_topic(topic.0, service.name)));
+    }
+    topics.extend(
+        service
+            .publishes
+            .iter()
+            .map(|schema| names.topic(schema.topic.0)),
+    );
+    topics.sort();
+    topics.dedup();
+    admin::check_topics(&client::common(config, service.name), &topics).await?;
+    outbox::maintain_partitions(pool, PARTITION_DAYS_AHEAD, OUTBOX_DAYS, INBOX_DAYS).await?;
+    let registry = Registry::new(&config.schema_registry_url)?;
+    Codec::load(registry, pool.clone(), schemas(service)).await
+}
+
+fn schemas(service: &Service) -> Vec<Schema> {
+    let published = service.publishes.iter().copied();
+    let consumed = service
+        .consumer
+        .as_ref()
+        .map(|consumer| consumer.schemas())
+        .unwrap_or_default();
+    let mut schemas: Vec<_> = published.chain(consumed).collect();
+    schemas.sort_by_key(|schema| schema.event_type);
+    schemas.dedup_by_key(|schema| schema.event_type);
+    schemas
+}
+
+/// Parts start in any order: what is not there yet is waited for, within bounds.
+async fn patiently<T>(mut work: impl AsyncFnMut() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let until = tokio::time::Instant::now() + BOOT_TIMEOUT;
+    loop {
+        match work().await {
+            Ok(done) => return Ok(done),
+            Err(error) if tokio::time::Instant::now() >= until => return Err(error),
+            Err(error) if is_refusal(&error) => return Err(error),
+            Err(error) => {
+                tracing::warn!(error = %error, "Not ready to start yet: {error:#}");
+                tokio::time::sleep(BOOT_RETRY).await;
+            }
+        }
+    }
+}
+
+/// Waiting would not help: the surroundings are there, and wrong.
+fn is_refusal(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<sqlx::Error>()
+        .is_none_or(|error| !db::is_transient(error))
+        && error.downcast_ref::<rdkafka::error::KafkaError>().is_none()
+}
+
+async fn keep_running(task: Task, rail: Rail) -> anyhow::Result<()> {
+    while !rail.stopping().is_cancelled() {
+        if let Err(error) = (task.run)(rail.clone()).await {
+            tracing::warn!(error = %error, "{} failed and starts again: {error:#}", task.name);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(TASK_RESTART) => {}
+            () = rail.stopping().cancelled() => {}
+        }
+    }
+    Ok(())
+}
+
+async fn keep_house(
+    service: &'static str,
+    pool: PgPool,
+    stopping: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut maintain = tokio::time::interval(MAINTAIN_EVERY);
+    let mut observe = tokio::time::interval(OBSERVE_EVERY);
+    loop {
+        tokio::select! {
+            _ = maintain.tick() => {
+                let days = (PARTITION_DAYS_AHEAD, OUTBOX_DAYS, INBOX_DAYS);
+                let done = outbox::maintain_partitions(&pool, days.0, days.1, days.2).await;
+                if let Err(error) = done {
+                    tracing::warn!(error = %error, "Partitions were not maintained: {error}");
+                }
+            }
+            _ = observe.tick() => {
+                if let Ok(pending) = outbox::pending(&pool).await {
+                    let age = pending.oldest.map_or(0.0, |oldest| {
+                        (crate::clock::process_now() - oldest).as_seconds_f64()
+                    });
+                    metrics::outbox(service, pending.rows, age.max(0.0));
+                }
+            }
+            () = stopping.cancelled() => return Ok(()),
+        }
+    }
+}
+
+async fn ask_readiness(ops_addr: SocketAddr) -> ExitCode {
+    let url = format!("http://127.0.0.1:{}/health/ready", ops_addr.port());
+    match reqwest::get(url).await {
+        Ok(answer) if answer.status().is_success() => ExitCode::SUCCESS,
+        Ok(answer) => {
+            eprintln!("not ready: {}", answer.text().await.unwrap_or_default());
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("not running: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
