@@ -24,7 +24,12 @@ pub struct CommonConfig {
     #[arg(long, env = "KAFKA_NAMESPACE", default_value = "")]
     pub kafka_namespace: String,
     /// `consumer` needs Kafka 4; `classic` works everywhere and joins slower.
-    #[arg(long, env = "KAFKA_GROUP_PROTOCOL", value_enum, default_value_t = GroupProtocol::Consumer)]
+    #[arg(
+        long,
+        env = "KAFKA_GROUP_PROTOCOL",
+        value_enum,
+        default_value_t = GroupProtocol::Consumer
+    )]
     pub kafka_group_protocol: GroupProtocol,
     /// Confluent-compatible REST API; a path is allowed.
     #[arg(

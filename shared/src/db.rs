@@ -27,8 +27,6 @@ pub fn options(url: &str, name: &str) -> anyhow::Result<PgConnectOptions> {
         .context("DATABASE_URL is not a Postgres address")?;
     Ok(options.application_name(name).options([
         ("statement_timeout", STATEMENT_TIMEOUT_MS),
-        // Two transactions that lock rows in another order are told soon.
-        ("deadlock_timeout", "200ms"),
         // Plans of prepared statements live as long as their connection. One made while a table was
         // small would scan it for every key, still so when it has millions of rows: 2,000 look-ups
         // took 10 s instead of 3 ms. Where there is no index, a scan remains the plan.

@@ -1,7 +1,8 @@
 //! The Kafka door: poll, then the frame around the service's one handler.
 //!
 //! ```text
-//! poll ─► decode ─► BEGIN ─► fence, inbox ─► handler ─► outbox ─► COMMIT ─► store offsets, wake relay
+//! poll ─► decode ─► BEGIN ─► fence, inbox ─► handler ─► outbox ─► COMMIT
+//!                                                                  └─► store offsets, wake relay
 //! ```
 //!
 //! - **Offsets are stored only after the transaction has committed.** Kafka's offsets say where to

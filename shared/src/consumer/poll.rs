@@ -223,7 +223,7 @@ impl Handle {
                     .store_offset(&context.names.topic(&topic), partition, offset - 1);
             if let Err(error) = stored {
                 // Revoked meanwhile: the next owner reads from the fence.
-                tracing::debug!(error = %error, "Offset of {topic}/{partition} not stored: {error}");
+                tracing::debug!(error = %error, "{topic}/{partition}: offset not stored: {error}");
             }
         }
         self.0.uncommitted.store(true, Ordering::Release);
@@ -298,6 +298,7 @@ pub(super) fn start(
         stopping: context.stopping.clone(),
         carry: Polled::default(),
         committed_at: Instant::now(),
+        handed_over_at: Instant::now(),
     };
     let thread = std::thread::Builder::new()
         .name(format!("{}-poll", context.service))
@@ -341,6 +342,7 @@ struct PollLoop {
     /// Polled and not yet handed over.
     carry: Polled,
     committed_at: Instant,
+    handed_over_at: Instant,
 }
 
 impl PollLoop {
@@ -351,7 +353,7 @@ impl PollLoop {
             self.commit();
             let only_skipped = self.carry.records.is_empty();
             // Records of no interest move the fence, too, but not each time.
-            let due = !only_skipped || self.committed_at.elapsed() >= COMMIT_EVERY;
+            let due = !only_skipped || self.handed_over_at.elapsed() >= COMMIT_EVERY;
             if !self.carry.ends.is_empty() && due && !self.hand_over() {
                 break;
             }
@@ -445,6 +447,7 @@ impl PollLoop {
             }
         };
         permit.send(Ok(batch));
+        self.handed_over_at = Instant::now();
         if paused && let Ok(assignment) = self.handle.0.consumer.assignment() {
             let _ = self.handle.0.consumer.resume(&assignment);
         }
@@ -477,7 +480,7 @@ impl PollLoop {
             );
             if let Err(error) = sought {
                 // Revoked meanwhile, or the broker is away: a new assignment looks again.
-                tracing::warn!(error = %error, "Cannot go back to {topic}/{}@{offset}", partition.1);
+                tracing::warn!(error = %error, "Cannot go back to {offset} of {partition:?}");
                 continue;
             }
             self.carry.records.retain(|record| {

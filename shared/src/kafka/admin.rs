@@ -68,30 +68,38 @@ pub async fn delete_topics(config: &ClientConfig, topics: &[&str]) -> anyhow::Re
     Ok(())
 }
 
-/// Refuses topics that are missing, or would forget events.
+/// A topic is not there, or not yet: creation takes a moment to reach every broker.
+#[derive(Debug, thiserror::Error)]
+#[error("the topic {topic} is missing ({detail}); run `ticketrail init`")]
+pub struct TopicMissing {
+    topic: String,
+    detail: String,
+}
+
+/// Refuses topics that would forget events, and says which are missing.
 pub async fn check_topics(config: &ClientConfig, topics: &[String]) -> anyhow::Result<()> {
     let resources: Vec<_> = topics
         .iter()
         .map(|topic| ResourceSpecifier::Topic(topic))
         .collect();
-    for (topic, described) in topics.iter().zip(
-        client(config)?
-            .describe_configs(&resources, &options())
-            .await?,
-    ) {
-        let described = described.map_err(|code| {
-            anyhow::anyhow!(
-                "the topic {topic} cannot be read ({code}); run `ticketrail init` first"
-            )
-        })?;
+    let described = client(config)?
+        .describe_configs(&resources, &options())
+        .await?;
+    for (topic, described) in topics.iter().zip(described) {
+        let missing = |detail: String| TopicMissing {
+            topic: topic.clone(),
+            detail,
+        };
+        let described = described.map_err(|code| missing(code.to_string()))?;
         let policy = described
             .entries
             .iter()
             .find(|entry| entry.name == "cleanup.policy")
-            .and_then(|entry| entry.value.as_deref());
+            .and_then(|entry| entry.value.clone())
+            .ok_or_else(|| missing("it has no settings".to_owned()))?;
         anyhow::ensure!(
-            policy == Some("delete"),
-            "the topic {topic} has cleanup.policy={policy:?}; a compacted topic forgets events"
+            policy == "delete",
+            "the topic {topic} has cleanup.policy={policy}; a compacted topic forgets events"
         );
     }
     Ok(())

@@ -123,6 +123,8 @@ pub async fn start(
     }
     let api_listener = listen(api_addr).await?;
     let ops_listener = listen(ops_addr).await?;
+    // Port 0 asks for any free one.
+    let (api_addr, ops_addr) = (api_listener.local_addr()?, ops_listener.local_addr()?);
     let verifier = Verifier::new(&config.auth)?;
     let pool = db::connect(
         &config.database_url,
@@ -385,6 +387,7 @@ fn is_refusal(error: &anyhow::Error) -> bool {
         .downcast_ref::<sqlx::Error>()
         .is_none_or(|error| !db::is_transient(error))
         && error.downcast_ref::<rdkafka::error::KafkaError>().is_none()
+        && error.downcast_ref::<admin::TopicMissing>().is_none()
 }
 
 async fn keep_running(task: Task, rail: Rail) -> anyhow::Result<()> {

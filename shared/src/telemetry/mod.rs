@@ -15,6 +15,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -55,14 +56,17 @@ impl Telemetry {
                 .with_tracer(provider.tracer("ticketrail"))
                 .with_location(false)
                 .with_threads(false)
-                .with_filter(tracing_subscriber::filter::filter_fn(|metadata| {
-                    // Spans of our own code; libraries' spans would bury the order's story.
-                    metadata.is_span() && !is_library(metadata.target())
-                }))
+        });
+        // Filters for all layers, not for one: what a library asks only to know whether it is
+        // enabled leaves a mark in a layer's own filter, and that layer then misses the next span.
+        let of_interest = filter_fn(|metadata| {
+            metadata.is_event()
+                || *metadata.level() <= tracing::Level::INFO && !is_library(metadata.target())
         });
         let _ = tracing_subscriber::registry()
-            .with(log)
+            .with(of_interest)
             .with(spans)
+            .with(log)
             .try_init();
         Ok(Self { tracer })
     }

@@ -1,0 +1,139 @@
+-- The rail's own tables. Identical in every service's folder.
+
+-- Schema ids of the registry, written by `ticketrail init`, so that a service starts and runs
+-- while the registry is down.
+CREATE TABLE schema_ids (
+    id      integer PRIMARY KEY,
+    -- `<topic>-<namespace>.<Record>`; several subjects may share a schema, and so an id.
+    subject text    NOT NULL,
+    schema  text    NOT NULL
+);
+
+-- Events to publish: inserted with the effect they tell of, never updated, never deleted; whole
+-- days are dropped. There is no primary key: the one index serves the relay, which asks for rows
+-- of transactions it has not seen.
+CREATE TABLE outbox (
+    -- Drawn after the aggregate's row is locked, so within one key id order is commit order.
+    id           bigint      NOT NULL GENERATED ALWAYS AS IDENTITY (CACHE 1),
+    -- What the watermark counts in. A row id would lose rows: a newer transaction may hold a
+    -- lower id.
+    tx_id        xid8        NOT NULL DEFAULT pg_current_xact_id(),
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    event_id     uuid        NOT NULL,
+    -- The event or request that caused this one.
+    causation_id uuid        NOT NULL,
+    -- Of the aggregate; null for a dead letter, which is no event of ours.
+    version      integer,
+    shard        smallint    NOT NULL,
+    type         text        NOT NULL,
+    topic        text        NOT NULL,
+    key          text,
+    -- Trace context and what else travels beside the event, packed; for a dead letter all headers
+    -- of the original record.
+    headers      bytea       NOT NULL,
+    -- The record's value, as it goes on the wire.
+    payload      bytea
+) PARTITION BY RANGE (created_at);
+
+CREATE INDEX outbox_tx_id ON outbox (tx_id);
+CREATE TABLE outbox_default PARTITION OF outbox DEFAULT;
+
+-- Rows of transactions below the watermark are surely published. One row per shard; who holds the
+-- shard's advisory lock moves it.
+CREATE TABLE outbox_watermark (
+    shard smallint PRIMARY KEY,
+    tx_id xid8     NOT NULL
+);
+INSERT INTO outbox_watermark SELECT shard, '0'::xid8 FROM generate_series(0, 3) AS shard;
+
+-- The inbox: every event this service has processed. The bare key is all it takes; one database
+-- belongs to one consumer group.
+CREATE TABLE processed_events (
+    event_id uuid     NOT NULL PRIMARY KEY,
+    -- 0 applied, 1 dead-lettered.
+    outcome  smallint NOT NULL DEFAULT 0
+) PARTITION BY RANGE (event_id);
+
+-- For ids far off in time.
+CREATE TABLE processed_events_default PARTITION OF processed_events DEFAULT;
+
+-- The fence: who owns a partition, and up to where its records have had their effect. Compared and
+-- set in the effects' own transaction, so an owner that was replaced cannot commit.
+CREATE TABLE consumer_offsets (
+    topic       text    NOT NULL,
+    partition   integer NOT NULL,
+    -- Rises whenever a consumer takes the partition over.
+    epoch       bigint  NOT NULL,
+    next_offset bigint  NOT NULL,
+    PRIMARY KEY (topic, partition)
+) WITH (fillfactor = 50);
+
+-- The smallest UUIDv7 of a moment.
+CREATE FUNCTION uuid_v7_floor(moment timestamptz) RETURNS uuid
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0')
+            || '7000' || '8000000000000000')::uuid
+$$;
+
+-- Makes the partitions of today and the days ahead, and drops those that are past keeping.
+--
+-- A day of the outbox goes only when all of its rows are below every watermark. The default
+-- partitions catch what has no day, so a missed run stops nothing.
+CREATE FUNCTION maintain_partitions(days_ahead integer, outbox_days integer, inbox_days integer)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    today     date := (now() AT TIME ZONE 'UTC')::date;
+    day       date;
+    lower     timestamptz;
+    upper     timestamptz;
+    child     text;
+    published boolean;
+BEGIN
+    -- Two instances of a service may come at the same time.
+    PERFORM pg_advisory_xact_lock(hashtext('maintain_partitions'));
+
+    FOR day IN SELECT today + n FROM generate_series(0, days_ahead) AS n LOOP
+        lower := day::timestamp AT TIME ZONE 'UTC';
+        upper := (day + 1)::timestamp AT TIME ZONE 'UTC';
+        BEGIN
+            child := 'outbox_' || to_char(day, 'YYYYMMDD');
+            IF to_regclass(child) IS NULL THEN
+                EXECUTE format('CREATE TABLE %I PARTITION OF outbox FOR VALUES FROM (%L) TO (%L)',
+                               child, lower, upper);
+            END IF;
+            child := 'processed_events_' || to_char(day, 'YYYYMMDD');
+            IF to_regclass(child) IS NULL THEN
+                EXECUTE format(
+                    'CREATE TABLE %I PARTITION OF processed_events FOR VALUES FROM (%L) TO (%L)',
+                    child, uuid_v7_floor(lower), uuid_v7_floor(upper));
+            END IF;
+        EXCEPTION WHEN check_violation THEN
+            -- Rows of that day lie in the default partition already; they stay there.
+            NULL;
+        END;
+    END LOOP;
+
+    FOR child IN
+        SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'outbox'::regclass
+    LOOP
+        CONTINUE WHEN child !~ '^outbox_[0-9]{8}$';
+        CONTINUE WHEN to_date(right(child, 8), 'YYYYMMDD') >= today - outbox_days;
+        EXECUTE format(
+            'SELECT NOT EXISTS (SELECT FROM %I WHERE tx_id >=
+                                (SELECT min(tx_id) FROM outbox_watermark))', child)
+            INTO published;
+        IF published THEN
+            EXECUTE format('DROP TABLE %I', child);
+        END IF;
+    END LOOP;
+
+    FOR child IN
+        SELECT inhrelid::regclass::text FROM pg_inherits
+        WHERE inhparent = 'processed_events'::regclass
+    LOOP
+        CONTINUE WHEN child !~ '^processed_events_[0-9]{8}$';
+        CONTINUE WHEN to_date(right(child, 8), 'YYYYMMDD') >= today - inbox_days;
+        EXECUTE format('DROP TABLE %I', child);
+    END LOOP;
+END
+$$;

@@ -1,0 +1,5 @@
+//! Rebuilds when a migration changes; sqlx cannot always notice.
+
+fn main() {
+    println!("cargo::rerun-if-changed=../../migrations/fraud");
+}

@@ -1,0 +1,7 @@
+//! Runs fraud.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shared::service::main(fraud::service)
+}

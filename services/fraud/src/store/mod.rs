@@ -1,0 +1,239 @@
+//! Every SQL statement of fraud: here what a batch loads and saves.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+use crate::domain::{Docket, Holder, Judgement, Transaction};
+
+mod cases;
+mod rows;
+mod windows;
+
+pub(crate) use cases::{
+    claim_due, find_case_of_order, list_held, load_cases, lock_judgement, save_label,
+};
+pub(crate) use windows::load_histories;
+
+/// What is known about these orders and transactions, locked in the order of order ids.
+#[tracing::instrument(name = "db.decisions.load", skip_all)]
+pub(crate) async fn load_judgements(
+    tx: &mut PgConnection,
+    orders: &[Uuid],
+    transactions: &[Uuid],
+) -> Result<Vec<Judgement>, sqlx::Error> {
+    let sql = "
+        SELECT transaction_id, order_id, verdict, score, model_version, reasons, decided_by,
+               version, decided_at, due_at, cause_id, traceparent
+          FROM decisions
+         WHERE order_id = ANY($1) OR transaction_id = ANY($2)
+         ORDER BY order_id
+           FOR UPDATE";
+    let rows = sqlx::query(sql)
+        .bind(orders)
+        .bind(transactions)
+        .fetch_all(tx)
+        .await?;
+    rows.iter().map(rows::judgement).collect()
+}
+
+#[tracing::instrument(name = "db.tombstones.load", skip_all)]
+pub(crate) async fn load_tombstones(
+    tx: &mut PgConnection,
+    orders: &[Uuid],
+) -> Result<BTreeSet<Uuid>, sqlx::Error> {
+    let sql = "SELECT order_id FROM tombstones WHERE order_id = ANY($1)";
+    let rows: Vec<Uuid> = sqlx::query_scalar(sql).bind(orders).fetch_all(tx).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Those of these holders who are on the block list, with the reason.
+#[tracing::instrument(name = "db.blocked.load", skip_all)]
+pub(crate) async fn load_blocked(
+    tx: &mut PgConnection,
+    holders: &BTreeSet<Holder>,
+) -> Result<HashMap<Holder, String>, sqlx::Error> {
+    let sql = "
+        SELECT b.kind, b.holder, b.reason
+          FROM blocked b
+          JOIN UNNEST($1::text[], $2::text[]) AS h (kind, holder) USING (kind, holder)";
+    let (kinds, names) = windows::columns(holders);
+    let rows = sqlx::query(sql)
+        .bind(kinds)
+        .bind(names)
+        .fetch_all(tx)
+        .await?;
+    rows.iter()
+        .map(|row| Ok((rows::holder(row)?, row.try_get("reason")?)))
+        .collect()
+}
+
+/// Everything that a batch changed.
+pub(crate) async fn save_docket(
+    tx: &mut PgConnection,
+    docket: &Docket,
+    known_holders: &BTreeSet<Holder>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    if !docket.transactions.is_empty() {
+        save_transactions(tx, &docket.transactions).await?;
+        let (known, new): (Vec<_>, Vec<_>) = docket
+            .histories
+            .iter()
+            .partition(|(holder, _)| known_holders.contains(holder));
+        if !new.is_empty() {
+            windows::insert(tx, &new).await?;
+        }
+        if !known.is_empty() {
+            windows::update(tx, &known).await?;
+        }
+    }
+    let changed: Vec<_> = docket
+        .changed
+        .iter()
+        .filter_map(|order| docket.judgements.get(order))
+        .collect();
+    if !changed.is_empty() {
+        save_judgements(tx, &changed).await?;
+    }
+    if !docket.buried.is_empty() {
+        save_tombstones(tx, &docket.buried, now).await?;
+    }
+    Ok(())
+}
+
+#[tracing::instrument(name = "db.transactions.save", skip_all)]
+async fn save_transactions(
+    tx: &mut PgConnection,
+    transactions: &[Transaction],
+) -> Result<(), sqlx::Error> {
+    let sql = "
+        INSERT INTO transactions (id, order_id, customer_id, card, amount_minor, currency, country,
+                                  channel, item_count, occurred_at)
+        SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[],
+                             $6::text[], $7::text[], $8::text[], $9::int[], $10::timestamptz[])";
+    let texts =
+        |pick: fn(&Transaction) -> &str| -> Vec<&str> { transactions.iter().map(pick).collect() };
+    sqlx::query(sql)
+        .bind(transactions.iter().map(|t| t.id).collect::<Vec<_>>())
+        .bind(transactions.iter().map(|t| t.order_id).collect::<Vec<_>>())
+        .bind(texts(|t| &t.customer_id))
+        .bind(texts(|t| &t.card))
+        .bind(
+            transactions
+                .iter()
+                .map(|t| t.amount_minor)
+                .collect::<Vec<_>>(),
+        )
+        .bind(texts(|t| &t.currency))
+        .bind(texts(|t| &t.country))
+        .bind(texts(|t| &t.channel))
+        .bind(
+            transactions
+                .iter()
+                .map(|t| t.item_count)
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            transactions
+                .iter()
+                .map(|t| t.occurred_at)
+                .collect::<Vec<_>>(),
+        )
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+#[tracing::instrument(name = "db.decisions.save", skip_all)]
+pub(crate) async fn save_judgements(
+    tx: &mut PgConnection,
+    judgements: &[&Judgement],
+) -> Result<(), sqlx::Error> {
+    // Reasons travel as JSON, because an array of arrays has to be rectangular.
+    let sql = "
+        INSERT INTO decisions (transaction_id, order_id, verdict, score, model_version, reasons,
+                               decided_by, version, decided_at, due_at, cause_id, traceparent)
+        SELECT transaction_id, order_id, verdict, score, model_version,
+               ARRAY(SELECT jsonb_array_elements_text(reasons)),
+               decided_by, version, decided_at, due_at, cause_id, traceparent
+          FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::float8[], $5::text[], $6::jsonb[],
+                      $7::text[], $8::int[], $9::timestamptz[], $10::timestamptz[], $11::uuid[],
+                      $12::text[])
+               AS j (transaction_id, order_id, verdict, score, model_version, reasons,
+                     decided_by, version, decided_at, due_at, cause_id, traceparent)
+            ON CONFLICT (transaction_id) DO UPDATE
+           SET verdict = EXCLUDED.verdict,
+               score = EXCLUDED.score,
+               reasons = EXCLUDED.reasons,
+               decided_by = EXCLUDED.decided_by,
+               version = EXCLUDED.version,
+               decided_at = EXCLUDED.decided_at,
+               due_at = EXCLUDED.due_at,
+               cause_id = EXCLUDED.cause_id,
+               traceparent = EXCLUDED.traceparent";
+    let texts = |pick: fn(&Judgement) -> &str| -> Vec<&str> {
+        judgements.iter().map(|judgement| pick(judgement)).collect()
+    };
+    let origins = || {
+        judgements
+            .iter()
+            .map(|judgement| judgement.verdict.origin())
+    };
+    sqlx::query(sql)
+        .bind(
+            judgements
+                .iter()
+                .map(|j| j.transaction_id)
+                .collect::<Vec<_>>(),
+        )
+        .bind(judgements.iter().map(|j| j.order_id).collect::<Vec<_>>())
+        .bind(texts(|j| j.verdict.name()))
+        .bind(judgements.iter().map(|j| j.score.value).collect::<Vec<_>>())
+        .bind(texts(|j| &j.score.model_version))
+        .bind(
+            judgements
+                .iter()
+                .map(|j| Json(&j.score.reasons))
+                .collect::<Vec<_>>(),
+        )
+        .bind(texts(|j| &j.decided_by))
+        .bind(judgements.iter().map(|j| j.version).collect::<Vec<_>>())
+        .bind(judgements.iter().map(|j| j.decided_at).collect::<Vec<_>>())
+        .bind(
+            judgements
+                .iter()
+                .map(|j| j.verdict.due_at())
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            origins()
+                .map(|origin| origin.map(|o| o.event_id))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            origins()
+                .map(|origin| origin?.traceparent.as_deref())
+                .collect::<Vec<_>>(),
+        )
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+#[tracing::instrument(name = "db.tombstones.save", skip_all)]
+async fn save_tombstones(
+    tx: &mut PgConnection,
+    orders: &BTreeSet<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let sql = "
+        INSERT INTO tombstones (order_id, at)
+        SELECT order_id, $2 FROM UNNEST($1::uuid[]) AS o (order_id)";
+    let orders: Vec<_> = orders.iter().copied().collect();
+    sqlx::query(sql).bind(orders).bind(now).execute(tx).await?;
+    Ok(())
+}

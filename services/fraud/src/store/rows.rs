@@ -1,0 +1,92 @@
+//! From rows to what the domain knows.
+
+use chrono::{DateTime, Utc};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use crate::domain::review::{Case, Label, Ruling};
+use crate::domain::{Holder, Judgement, Origin, Score, Transaction, Verdict};
+
+pub(super) fn holder(row: &PgRow) -> Result<Holder, sqlx::Error> {
+    let name = row.try_get("holder")?;
+    match row.try_get("kind")? {
+        "card" => Ok(Holder::Card(name)),
+        "customer" => Ok(Holder::Customer(name)),
+        other => Err(unknown("kind", other)),
+    }
+}
+
+pub(super) fn case(row: &PgRow) -> Result<Case, sqlx::Error> {
+    let judgement = judgement(row)?;
+    Ok(Case {
+        transaction: Transaction {
+            id: judgement.transaction_id,
+            order_id: judgement.order_id,
+            customer_id: row.try_get("customer_id")?,
+            card: row.try_get("card")?,
+            amount_minor: row.try_get("amount_minor")?,
+            currency: row.try_get("currency")?,
+            country: row.try_get("country")?,
+            channel: row.try_get("channel")?,
+            item_count: row.try_get("item_count")?,
+            occurred_at: row.try_get("occurred_at")?,
+        },
+        judgement,
+        label: label(row)?,
+    })
+}
+
+pub(super) fn judgement(row: &PgRow) -> Result<Judgement, sqlx::Error> {
+    let due_at: Option<DateTime<Utc>> = row.try_get("due_at")?;
+    let verdict = match (row.try_get("verdict")?, due_at, origin(row)?) {
+        ("pending", Some(due_at), Some(origin)) => Verdict::Pending { due_at, origin },
+        ("approved", None, None) => Verdict::Approved,
+        ("blocked", None, None) => Verdict::Blocked,
+        ("held", None, Some(origin)) => Verdict::Held { origin },
+        ("closed", None, None) => Verdict::Closed,
+        (other, _, _) => return Err(unknown("verdict", other)),
+    };
+    Ok(Judgement {
+        transaction_id: row.try_get("transaction_id")?,
+        order_id: row.try_get("order_id")?,
+        verdict,
+        score: Score {
+            value: row.try_get("score")?,
+            model_version: row.try_get("model_version")?,
+            reasons: row.try_get("reasons")?,
+        },
+        decided_by: row.try_get("decided_by")?,
+        version: row.try_get("version")?,
+        decided_at: row.try_get("decided_at")?,
+    })
+}
+
+fn origin(row: &PgRow) -> Result<Option<Origin>, sqlx::Error> {
+    let event_id: Option<Uuid> = row.try_get("cause_id")?;
+    let traceparent = row.try_get("traceparent")?;
+    Ok(event_id.map(|event_id| Origin {
+        event_id,
+        traceparent,
+    }))
+}
+
+fn label(row: &PgRow) -> Result<Option<Label>, sqlx::Error> {
+    let ruling = match row.try_get("label")? {
+        None => return Ok(None),
+        Some("approve") => Ruling::Approve,
+        Some("block") => Ruling::Block,
+        Some(other) => return Err(unknown("label", other)),
+    };
+    Ok(Some(Label {
+        ruling,
+        reviewer: row.try_get("reviewer")?,
+        note: row.try_get("note")?,
+        at: row.try_get("labelled_at")?,
+    }))
+}
+
+/// The CHECK constraints let nothing else in; a database that was edited by hand might.
+fn unknown(column: &str, value: &str) -> sqlx::Error {
+    sqlx::Error::Decode(format!("{column} holds {value:?}").into())
+}

@@ -1,0 +1,149 @@
+//! What an order holds, and the changes that a batch makes.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::stock::Stock;
+
+/// How an order that was seen stands. One that was not is absent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// One per warehouse, at least one.
+    Reserved(Vec<Reservation>),
+    /// Refused for want of stock; its cancellation is still to come.
+    Rejected,
+    /// Cancelled while it held nothing, and acknowledged.
+    Cancelled,
+}
+
+/// The share of an order that one warehouse set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reservation {
+    pub(crate) warehouse: String,
+    pub(crate) state: State,
+    pub(crate) skus: Vec<String>,
+    pub(crate) quantities: Vec<i32>,
+    /// The state in the database; `None` while it is not there.
+    pub(crate) saved: Option<State>,
+}
+
+impl Reservation {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (&str, i32)> {
+        self.skus
+            .iter()
+            .map(String::as_str)
+            .zip(self.quantities.iter().copied())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Held,
+    /// Cancelled after it was confirmed: shipment has yet to say whether the parcel is gone.
+    Releasing,
+    Released,
+    Shipped,
+}
+
+impl State {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Releasing => "releasing",
+            Self::Released => "released",
+            Self::Shipped => "shipped",
+        }
+    }
+
+    pub(crate) fn parse(state: &str) -> Option<Self> {
+        [Self::Held, Self::Releasing, Self::Released, Self::Shipped]
+            .into_iter()
+            .find(|known| known.as_str() == state)
+    }
+
+    /// Its units are counted as reserved.
+    pub(crate) fn is_live(self) -> bool {
+        match self {
+            Self::Held | Self::Releasing => true,
+            Self::Released | Self::Shipped => false,
+        }
+    }
+}
+
+/// Why stock changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Reserve,
+    Release,
+    Ship,
+    Receive,
+    Correct,
+}
+
+impl Reason {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Reserve => "reserve",
+            Self::Release => "release",
+            Self::Ship => "ship",
+            Self::Receive => "receive",
+            Self::Correct => "correct",
+        }
+    }
+}
+
+/// One row of the ledger: every change that one event or request made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LedgerEntry {
+    /// The event or request behind the change.
+    pub(crate) causation_id: Uuid,
+    pub(crate) order_id: Option<Uuid>,
+    pub(crate) reason: Reason,
+    /// Why, in the words of the staff.
+    pub(crate) note: Option<String>,
+    pub(crate) skus: Vec<String>,
+    pub(crate) warehouses: Vec<String>,
+    pub(crate) d_on_hand: Vec<i32>,
+    pub(crate) d_reserved: Vec<i32>,
+}
+
+impl LedgerEntry {
+    pub(super) fn new(causation_id: Uuid, order_id: Option<Uuid>, reason: Reason) -> Self {
+        Self {
+            causation_id,
+            order_id,
+            reason,
+            note: None,
+            skus: Vec::new(),
+            warehouses: Vec::new(),
+            d_on_hand: Vec::new(),
+            d_reserved: Vec::new(),
+        }
+    }
+
+    pub(super) fn push(&mut self, sku: &str, warehouse: &str, d_on_hand: i32, d_reserved: i32) {
+        self.skus.push(sku.to_owned());
+        self.warehouses.push(warehouse.to_owned());
+        self.d_on_hand.push(d_on_hand);
+        self.d_reserved.push(d_reserved);
+    }
+}
+
+/// The loaded state of a batch. **No unit moves without a line in the ledger.**
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Book {
+    pub(crate) orders: HashMap<Uuid, Order>,
+    pub(crate) stock: Stock,
+    pub(crate) ledger: Vec<LedgerEntry>,
+}
+
+impl Book {
+    pub(crate) fn new(orders: HashMap<Uuid, Order>, stock: Stock) -> Self {
+        Self {
+            orders,
+            stock,
+            ledger: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The order service.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shared::service::main(order::service)
+}
