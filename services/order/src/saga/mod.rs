@@ -5,7 +5,7 @@
 //! | step | answered by | compensated by |
 //! | --- | --- | --- |
 //! | reserve stock (`OrderPlaced`) | `StockReserved`, `StockRejected` | `StockReleased` |
-//! | judge the charge (`TransactionCreated`) | `TransactionApproved`, `…Held`, `…Blocked` | voided |
+//! | judge charge (`TransactionCreated`) | `TransactionApproved`, `…Held`, `…Blocked` | voided |
 //! | draft picking lists (`OrderPlaced`) | `PickingListCreated` | `PickingListVoided` |
 //! | **pivot:** dispatch (`OrderConfirmed`) | `ShipmentDispatched`, `ShipmentFailed` | never |
 //! | deliver | `ShipmentDelivered` | never |
