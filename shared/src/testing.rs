@@ -13,7 +13,7 @@ use crate::avro::registry::Registry;
 use crate::clock::Clock;
 use crate::consumer::ConsumerContext;
 use crate::consumer::frame::{Frame, ends};
-use crate::consumer::record::Record;
+use crate::consumer::record::{Arrived, Record};
 use crate::consumer::registry::{Consumes, EventHandler};
 use crate::consumer::store::{self, Progress};
 use crate::db;
@@ -137,8 +137,7 @@ impl<H: EventHandler> Driver<H> {
 
     /// One batch, one transaction.
     pub async fn process(&mut self, records: &[TestRecord]) -> Result<(), String> {
-        let records: Vec<_> = records.iter().map(|record| record.0.clone()).collect();
-        let progress: Vec<_> = ends(&records)
+        let progress: Vec<_> = ends(records.iter().map(|record| &record.0))
             .into_iter()
             .map(|((topic, partition), next_offset)| Progress {
                 epoch: self.epochs[&topic],
@@ -147,8 +146,12 @@ impl<H: EventHandler> Driver<H> {
                 next_offset,
             })
             .collect();
+        let mut records: Vec<Arrived<H::Incoming>> = records
+            .iter()
+            .map(|record| record.0.clone().into())
+            .collect();
         self.frame
-            .process(&mut self.connection, &records, &progress, None)
+            .process(&mut self.connection, &mut records, &progress, None)
             .await
             .map_err(|error| error.to_string())
     }

@@ -143,16 +143,15 @@ impl Codec {
             .map(|compiled| compiled.full_name.as_str())
     }
 
+    pub fn knows(&self, id: u32) -> bool {
+        let writers = self.0.writers.read().expect("no holder panics");
+        writers.contains_key(&id)
+    }
+
     /// Makes an id's schema known before `decode` needs it. An error means that the registry cannot
     /// say now: wait, and keep the order.
     pub async fn learn(&self, id: u32) -> anyhow::Result<Learned> {
-        if self
-            .0
-            .writers
-            .read()
-            .expect("no holder panics")
-            .contains_key(&id)
-        {
+        if self.knows(id) {
             return Ok(Learned::Known);
         }
         let recently = self

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::record::Record;
+use super::record::{Arrived, Record};
 use super::registry::Consumes;
 use crate::avro::{Codec, Learned, unframe};
 use crate::batch::Reject;
@@ -11,16 +11,17 @@ use crate::kafka::client::VALUE_BYTES_MAX;
 use crate::kafka::headers::{self, short_name};
 
 /// A record that is an event this service listens to.
-pub(super) struct Decoded<I> {
+pub(crate) struct Decoded<I> {
     pub(super) envelope: Envelope,
     pub(super) event: I,
 }
 
 /// Makes every schema of the batch known first. An error means: the registry cannot say now.
-pub(super) async fn learn(codec: &Codec, records: &[Record]) -> anyhow::Result<()> {
+pub(super) async fn learn<I>(codec: &Codec, records: &[Arrived<I>]) -> anyhow::Result<()> {
     let ids: HashSet<u32> = records
         .iter()
-        .filter_map(|record| unframe(record.value.as_deref()?).map(|(id, _)| id))
+        .filter(|arrived| arrived.decoded.is_none())
+        .filter_map(|arrived| schema_id(&arrived.record))
         .collect();
     for id in ids {
         if codec.learn(id).await? == Learned::Unknown {
@@ -31,6 +32,21 @@ pub(super) async fn learn(codec: &Codec, records: &[Record]) -> anyhow::Result<(
         }
     }
     Ok(())
+}
+
+/// Decodes a record before its batch begins, unless its schema has still to be learned.
+pub(super) fn decode_ahead<I: 'static>(
+    codec: &Codec,
+    consumes: &Consumes<I>,
+    record: &Record,
+) -> Option<Result<Decoded<I>, Reject>> {
+    schema_id(record)
+        .is_none_or(|id| codec.knows(id))
+        .then(|| decode(codec, consumes, record))
+}
+
+fn schema_id(record: &Record) -> Option<u32> {
+    unframe(record.value.as_deref()?).map(|(id, _)| id)
 }
 
 /// Checks everything that does not need the database.
@@ -88,8 +104,8 @@ pub(super) fn decode<I: 'static>(
 
 /// Whether the type header alone says that this service does not listen. A record without a type
 /// is not skipped: it is nobody's, and somebody must see it.
-pub(super) fn is_skipped(headers: &headers::Packed, listens: &dyn Fn(&str) -> bool) -> bool {
+pub(super) fn is_skipped<I: 'static>(headers: &headers::Packed, consumes: &Consumes<I>) -> bool {
     headers
         .text(headers::TYPE)
-        .is_some_and(|full_name| !listens(short_name(full_name)))
+        .is_some_and(|full_name| consumes.find(short_name(full_name)).is_none())
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::ConsumerContext;
 use super::decode::{self, Decoded};
-use super::record::Record;
+use super::record::{Arrived, Record};
 use super::registry::{Consumes, EventHandler};
 use super::store::{self, Progress};
 use crate::avro::Codec;
@@ -103,7 +103,7 @@ impl<H: EventHandler> Frame<H> {
     pub(crate) async fn process(
         &self,
         connection: &mut PgConnection,
-        records: &[Record],
+        records: &mut [Arrived<H::Incoming>],
         progress: &[Progress],
         condemned: Option<&Reject>,
     ) -> Result<(), BatchError> {
@@ -119,8 +119,9 @@ impl<H: EventHandler> Frame<H> {
             messaging.consumer.group.name = self.service,
             messaging.batch.message_count = records.len(),
         );
-        for record in records.iter().take(LINKS_MAX) {
-            let context = propagation::from_traceparent(record.headers.text(TRACEPARENT));
+        for arrived in records.iter().take(LINKS_MAX) {
+            let traceparent = arrived.record.headers.text(TRACEPARENT);
+            let context = propagation::from_traceparent(traceparent);
             if context.is_sampled() {
                 span.add_link(context);
             }
@@ -148,13 +149,19 @@ impl<H: EventHandler> Frame<H> {
         Ok(())
     }
 
-    fn prepare(&self, records: &[Record], condemned: Option<&Reject>) -> Prepared<H::Incoming> {
+    fn prepare(
+        &self,
+        records: &mut [Arrived<H::Incoming>],
+        condemned: Option<&Reject>,
+    ) -> Prepared<H::Incoming> {
         let mut events = Vec::with_capacity(records.len());
         let mut rejects = Vec::new();
-        for (index, record) in records.iter().enumerate() {
-            let decoded = match condemned {
-                Some(reject) => Err(reject.clone()),
-                None => decode::decode(&self.codec, &self.consumes, record),
+        for (index, arrived) in records.iter_mut().enumerate() {
+            let record = &arrived.record;
+            let decoded = match (condemned, arrived.decoded.take()) {
+                (Some(reject), _) => Err(reject.clone()),
+                (None, Some(decoded)) => decoded,
+                (None, None) => decode::decode(&self.codec, &self.consumes, record),
             };
             match decoded {
                 Ok(decoded) => events.push((index, decoded)),
@@ -171,7 +178,7 @@ impl<H: EventHandler> Frame<H> {
     async fn in_transaction(
         &self,
         tx: &mut PgConnection,
-        records: &[Record],
+        records: &[Arrived<H::Incoming>],
         progress: &[Progress],
         prepared: Prepared<H::Incoming>,
     ) -> Result<Outcome, BatchError> {
@@ -194,7 +201,8 @@ impl<H: EventHandler> Frame<H> {
         let mut duplicates = Vec::new();
         for (index, decoded) in prepared.events {
             if first_seen.remove(&decoded.envelope.event_id) {
-                received.push(self.receive(&records[index], decoded, &mut outcome.spans));
+                let record = &records[index].record;
+                received.push(self.receive(record, decoded, &mut outcome.spans));
                 indices.push(index);
             } else {
                 duplicates.push(decoded.envelope);
@@ -228,7 +236,7 @@ impl<H: EventHandler> Frame<H> {
         }
         let letters = rejects
             .into_iter()
-            .map(|(index, id, reject)| self.dead_letter(&records[index], id, &reject))
+            .map(|(index, id, reject)| self.dead_letter(&records[index].record, id, &reject))
             .collect();
         outcome.enqueued = outbox::enqueue_with(tx, &self.codec, &outgoing, letters).await?;
         Ok(outcome)
@@ -324,7 +332,9 @@ struct Outcome {
 }
 
 /// Where each partition of some records stands after them.
-pub(crate) fn ends(records: &[Record]) -> HashMap<(String, i32), i64> {
+pub(crate) fn ends<'r>(
+    records: impl IntoIterator<Item = &'r Record>,
+) -> HashMap<(String, i32), i64> {
     let mut ends = HashMap::new();
     for record in records {
         ends.insert((record.topic.clone(), record.partition), record.offset + 1);

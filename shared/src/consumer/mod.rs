@@ -5,6 +5,7 @@
 //!                                                                  └─► store offsets, wake relay
 //! ```
 //!
+//! - **A batch is decoded where it is polled**, while the one before it is in its transaction.
 //! - **Offsets are stored only after the transaction has committed.** Kafka's offsets say where to
 //!   go on; the fence row says what has had its effect.
 //! - **Nothing is skipped and nobody is stopped**: what time can mend is retried in order, what it
@@ -80,11 +81,7 @@ impl<H: EventHandler> Consumer for HandlerConsumer<H> {
                 .iter()
                 .map(|topic| context.names.topic(topic.0))
                 .collect();
-            let listens = {
-                let consumes = Arc::clone(&consumes);
-                move |event_type: &str| consumes.find(event_type).is_some()
-            };
-            let (poller, batches) = poll::start(&context, topics, listens)?;
+            let (poller, batches) = poll::start(&context, topics, Arc::clone(&consumes))?;
             let frame = frame::Frame::new(&context, self.0, consumes);
             let worked = worker::run(
                 frame,

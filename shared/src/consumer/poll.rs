@@ -17,8 +17,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::ConsumerContext;
-use super::decode::is_skipped;
-use super::record::Record;
+use super::decode::{decode_ahead, is_skipped};
+use super::record::{Arrived, Record};
+use super::registry::Consumes;
+use crate::avro::Codec;
 use crate::clock::process_now;
 use crate::http::health::Health;
 use crate::kafka::Names;
@@ -42,15 +44,29 @@ const STALLED_AFTER: Duration = Duration::from_secs(30);
 pub(super) type Partition = (String, i32);
 
 /// What one drain of the client's queue gave.
-#[derive(Default)]
-pub(super) struct Polled {
-    pub(super) records: Vec<Record>,
+pub(super) struct Polled<I> {
+    pub(super) records: Vec<Arrived<I>>,
+    /// Where each partition's part of this batch begins, records of no interest included.
+    pub(super) begins: HashMap<Partition, i64>,
     /// Where each partition stands after this batch, records of no interest included.
     pub(super) ends: HashMap<Partition, i64>,
     /// Which assignment each partition belonged to.
     pub(super) tokens: HashMap<Partition, u64>,
     bytes: usize,
     skipped: u64,
+}
+
+impl<I> Default for Polled<I> {
+    fn default() -> Self {
+        Self {
+            records: Vec::new(),
+            begins: HashMap::new(),
+            ends: HashMap::new(),
+            tokens: HashMap::new(),
+            bytes: 0,
+            skipped: 0,
+        }
+    }
 }
 
 /// What the worker may ask of the client.
@@ -254,11 +270,14 @@ pub(super) struct Poller {
     worker_done: std_mpsc::Sender<()>,
 }
 
-pub(super) fn start(
+/// What comes out of the poller: batches, until the client fails for good.
+pub(super) type Batches<I> = mpsc::Receiver<Result<Polled<I>, KafkaError>>;
+
+pub(super) fn start<I: Send + 'static>(
     context: &ConsumerContext,
     topics: Vec<String>,
-    listens: impl Fn(&str) -> bool + Send + 'static,
-) -> anyhow::Result<(Poller, mpsc::Receiver<Result<Polled, KafkaError>>)> {
+    consumes: Arc<Consumes<I>>,
+) -> anyhow::Result<(Poller, Batches<I>)> {
     context
         .health
         .not_ready("consumer", "no partitions are assigned yet");
@@ -285,12 +304,13 @@ pub(super) fn start(
         seeks: Mutex::new(seeks),
         uncommitted: AtomicBool::new(false),
     }));
-    // One batch waits decoded-to-be while another is in its transaction.
+    // One batch waits, decoded, while another is in its transaction.
     let (batches, polled) = mpsc::channel(1);
     let (worker_done, wait_for_worker) = std_mpsc::channel();
     let poll_loop = PollLoop {
         handle: handle.clone(),
-        listens: Box::new(listens),
+        codec: context.codec.clone(),
+        consumes,
         batch_records_max: context.batch_records_max.max(1),
         batches,
         seeks_wanted,
@@ -331,21 +351,22 @@ impl Poller {
     }
 }
 
-struct PollLoop {
+struct PollLoop<I> {
     handle: Handle,
-    listens: Box<dyn Fn(&str) -> bool + Send>,
+    codec: Codec,
+    consumes: Arc<Consumes<I>>,
     batch_records_max: usize,
-    batches: mpsc::Sender<Result<Polled, KafkaError>>,
+    batches: mpsc::Sender<Result<Polled<I>, KafkaError>>,
     seeks_wanted: std_mpsc::Receiver<(Partition, i64)>,
     runtime: tokio::runtime::Handle,
     stopping: CancellationToken,
     /// Polled and not yet handed over.
-    carry: Polled,
+    carry: Polled<I>,
     committed_at: Instant,
     handed_over_at: Instant,
 }
 
-impl PollLoop {
+impl<I: Send + 'static> PollLoop<I> {
     fn run(mut self, wait_for_worker: &std_mpsc::Receiver<()>) {
         while !self.stopping.is_cancelled() && !self.batches.is_closed() {
             self.seek();
@@ -395,16 +416,18 @@ impl PollLoop {
             return;
         };
         self.carry.tokens.insert(partition.clone(), token);
+        let begins = self.carry.begins.entry(partition.clone());
+        begins.or_insert(message.offset());
         self.carry.ends.insert(partition, message.offset() + 1);
         let headers = Packed::of_record(message.headers());
-        if is_skipped(&headers, &*self.listens) {
+        if is_skipped(&headers, &self.consumes) {
             self.carry.skipped += 1;
             return;
         }
         self.carry.bytes += message.payload_len();
-        self.carry
-            .records
-            .push(Record::copy(message, topic, headers, process_now()));
+        let record = Record::copy(message, topic, headers, process_now());
+        let decoded = decode_ahead(&self.codec, &self.consumes, &record);
+        self.carry.records.push(Arrived { record, decoded });
     }
 
     fn failed(&mut self, error: KafkaError) {
@@ -483,9 +506,10 @@ impl PollLoop {
                 tracing::warn!(error = %error, "Cannot go back to {offset} of {partition:?}");
                 continue;
             }
-            self.carry.records.retain(|record| {
+            self.carry.records.retain(|Arrived { record, .. }| {
                 (record.topic.as_str(), record.partition) != (partition.0.as_str(), partition.1)
             });
+            self.carry.begins.remove(&partition);
             self.carry.ends.remove(&partition);
             // What was polled before the seek is out of date, wherever it waits.
             context.renew(partition);

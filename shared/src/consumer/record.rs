@@ -6,6 +6,8 @@ use rdkafka::message::BorrowedMessage;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::decode::Decoded;
+use crate::batch::Reject;
 use crate::kafka::headers::Packed;
 
 /// One record of a topic the service reads.
@@ -21,6 +23,24 @@ pub(crate) struct Record {
     /// When the relay handed it to Kafka.
     pub(crate) published_at: DateTime<Utc>,
     pub(crate) received_at: DateTime<Utc>,
+}
+
+/// A record, and what it says: decoded where it is polled, while the batch before it is in its
+/// transaction.
+pub(crate) struct Arrived<I> {
+    pub(crate) record: Record,
+    /// Taken by the first attempt; a later one decodes again. Nothing where the schema has still to
+    /// be learned.
+    pub(crate) decoded: Option<Result<Decoded<I>, Reject>>,
+}
+
+impl<I> From<Record> for Arrived<I> {
+    fn from(record: Record) -> Self {
+        Self {
+            record,
+            decoded: None,
+        }
+    }
 }
 
 impl Record {

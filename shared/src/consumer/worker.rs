@@ -5,14 +5,12 @@ use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::bail;
-use rdkafka::error::KafkaError;
 use sqlx::{ConnectOptions, PgConnection};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::frame::{BatchError, Frame, ends};
-use super::poll::{Handle, Partition, Polled};
-use super::record::Record;
+use super::poll::{Batches, Handle, Partition, Polled};
+use super::record::Arrived;
 use super::registry::EventHandler;
 use super::store::{self, Fence, Progress};
 use crate::batch::Reject;
@@ -41,15 +39,15 @@ struct Owned {
 }
 
 /// How a run through some records ended.
-enum Ended {
+enum Ended<I> {
     Done,
     /// These are left, and the ownership of their partitions has to be looked at again.
-    Again(Vec<Record>),
+    Again(Vec<Arrived<I>>),
 }
 
 pub(super) async fn run<H: EventHandler>(
     frame: Frame<H>,
-    mut batches: mpsc::Receiver<Result<Polled, KafkaError>>,
+    mut batches: Batches<H::Incoming>,
     handle: Handle,
     health: Health,
     stopping: CancellationToken,
@@ -74,9 +72,10 @@ pub(super) async fn run<H: EventHandler>(
 }
 
 impl<H: EventHandler> Worker<H> {
-    async fn work(&mut self, polled: Polled) -> anyhow::Result<()> {
+    async fn work(&mut self, polled: Polled<H::Incoming>) -> anyhow::Result<()> {
         let Polled {
             mut records,
+            begins,
             mut ends,
             tokens,
             ..
@@ -85,12 +84,14 @@ impl<H: EventHandler> Worker<H> {
             // Partitions that were taken from us, or sought back, since they were polled.
             let current =
                 |partition: &Partition| self.handle.is_current(partition, tokens.get(partition));
-            records.retain(|record| current(&(record.topic.clone(), record.partition)));
+            records.retain(|Arrived { record, .. }| {
+                current(&(record.topic.clone(), record.partition))
+            });
             ends.retain(|partition, _| current(partition));
             if ends.is_empty() {
                 return Ok(());
             }
-            match self.attempt(records, &ends, &tokens).await? {
+            match self.attempt(records, &begins, &ends, &tokens).await? {
                 Ended::Done => return Ok(()),
                 // Dropped, not lost: its offsets are not stored, so it comes again.
                 Ended::Again(_) if self.stopping.is_cancelled() => return Ok(()),
@@ -101,11 +102,12 @@ impl<H: EventHandler> Worker<H> {
 
     async fn attempt(
         &mut self,
-        records: Vec<Record>,
+        records: Vec<Arrived<H::Incoming>>,
+        begins: &HashMap<Partition, i64>,
         ends: &HashMap<Partition, i64>,
         tokens: &HashMap<Partition, u64>,
-    ) -> anyhow::Result<Ended> {
-        if let Err(error) = self.take_over(&records, ends, tokens).await? {
+    ) -> anyhow::Result<Ended<H::Incoming>> {
+        if let Err(error) = self.take_over(begins, ends, tokens).await? {
             self.retry_later(&error).await;
             return Ok(Ended::Again(records));
         }
@@ -121,7 +123,7 @@ impl<H: EventHandler> Worker<H> {
     /// Makes the fence ours for partitions that are new. The inner error is one to wait for.
     async fn take_over(
         &mut self,
-        records: &[Record],
+        begins: &HashMap<Partition, i64>,
         ends: &HashMap<Partition, i64>,
         tokens: &HashMap<Partition, u64>,
     ) -> anyhow::Result<Result<(), BatchError>> {
@@ -149,12 +151,7 @@ impl<H: EventHandler> Worker<H> {
                     epoch: fence.epoch,
                 },
             );
-            let first = records
-                .iter()
-                .find(|record| {
-                    (record.topic.as_str(), record.partition) == (partition.0.as_str(), partition.1)
-                })
-                .map(|record| record.offset);
+            let first = begins.get(partition).copied();
             // After a seek the first record is what Kafka has there.
             if !self.sought.remove(partition) {
                 self.check_position(partition, first, &fence)?;
@@ -199,15 +196,15 @@ impl<H: EventHandler> Worker<H> {
 
     async fn process(
         &mut self,
-        records: Vec<Record>,
+        mut records: Vec<Arrived<H::Incoming>>,
         all_ends: &HashMap<Partition, i64>,
-    ) -> anyhow::Result<Ended> {
+    ) -> anyhow::Result<Ended<H::Incoming>> {
         let mut parts = VecDeque::new();
         parts.push_back(0..records.len());
         let mut attempts = 0;
         while let Some(part) = parts.pop_front() {
-            let slice = &records[part.clone()];
-            let mut reached = ends(slice);
+            let slice = &mut records[part.clone()];
+            let mut reached = ends(slice.iter().map(|arrived| &arrived.record));
             if parts.is_empty() {
                 reached.extend(all_ends.clone());
             }
@@ -219,11 +216,11 @@ impl<H: EventHandler> Worker<H> {
             };
             if matches!(error, BatchError::Fenced) {
                 self.give_up_lost(&progress).await;
-                return Ok(Ended::Again(records[part.start..].to_vec()));
+                return Ok(Ended::Again(records.split_off(part.start)));
             }
             if error.is_transient() {
                 self.retry_later(&error).await;
-                return Ok(Ended::Again(records[part.start..].to_vec()));
+                return Ok(Ended::Again(records.split_off(part.start)));
             }
             metrics::retried(self.frame.service());
             if slice.len() > 1 {
@@ -240,7 +237,7 @@ impl<H: EventHandler> Worker<H> {
                 continue;
             }
             if !self.condemn(slice, &progress, &error).await {
-                return Ok(Ended::Again(records[part.start..].to_vec()));
+                return Ok(Ended::Again(records.split_off(part.start)));
             }
             self.handle.store_offsets(reached);
             attempts = 0;
@@ -250,7 +247,7 @@ impl<H: EventHandler> Worker<H> {
 
     async fn process_once(
         &mut self,
-        records: &[Record],
+        records: &mut [Arrived<H::Incoming>],
         progress: &[Progress],
         condemned: Option<&Reject>,
     ) -> Result<(), BatchError> {
@@ -277,7 +274,7 @@ impl<H: EventHandler> Worker<H> {
     /// A lone record that fails for good on a healthy database is a dead letter.
     async fn condemn(
         &mut self,
-        record: &[Record],
+        record: &mut [Arrived<H::Incoming>],
         progress: &[Progress],
         error: &BatchError,
     ) -> bool {

@@ -5,6 +5,7 @@ pub mod propagation;
 pub mod spans;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use anyhow::Context;
 use opentelemetry::global;
@@ -13,12 +14,15 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
+
+/// Who looks for an order in Jaeger has just placed it; the default lets them wait for 5 s.
+const EXPORT_DELAY: Duration = Duration::from_millis(500);
 
 static REGISTRY: OnceLock<prometheus::Registry> = OnceLock::new();
 
@@ -103,10 +107,17 @@ fn tracer(endpoint: &str, resource: Resource) -> anyhow::Result<SdkTracerProvide
         .with_endpoint(endpoint)
         .build()
         .context("OTEL_EXPORTER_OTLP_ENDPOINT is not usable")?;
-    // A collector that is away drops spans; it never blocks an order. `OTEL_BSP_*` and
+    // A collector that is away drops spans; it never blocks an order. The other `OTEL_BSP_*` and
     // `OTEL_TRACES_SAMPLER*` are read by the SDK.
+    let mut batches = BatchConfigBuilder::default();
+    if std::env::var_os("OTEL_BSP_SCHEDULE_DELAY").is_none() {
+        batches = batches.with_scheduled_delay(EXPORT_DELAY);
+    }
+    let processor = BatchSpanProcessor::builder(exporter)
+        .with_batch_config(batches.build())
+        .build();
     Ok(SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
+        .with_span_processor(processor)
         .with_resource(resource)
         .build())
 }
