@@ -1,0 +1,165 @@
+//! Figures, for people and for programs.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// Who was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Subject {
+    Ours,
+    /// The same rows as most programs write them.
+    Peer,
+    /// The same rows, written by a plain connection that does nothing else.
+    Limit,
+}
+
+impl Subject {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Peer => "peer",
+            Self::Limit => "limit",
+        }
+    }
+}
+
+/// One subject in one round.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Figure {
+    pub(super) bench: &'static str,
+    pub(super) subject: Subject,
+    pub(super) round: u32,
+    /// Nothing where the oracle found the run wrong.
+    pub(super) per_s: Option<f64>,
+    pub(super) p50_ms: Option<f64>,
+    pub(super) p99_ms: Option<f64>,
+    /// Of all processes: the service, the broker, the database, the client.
+    pub(super) cpu_us_per_unit: Option<f64>,
+    /// Of one durable flush, before and after.
+    pub(super) f_ms: f64,
+    pub(super) f_after_ms: f64,
+    /// From produce to fetch of a bare client.
+    pub(super) k_ms: f64,
+    pub(super) valid: bool,
+    pub(super) why: Option<String>,
+    #[serde(flatten)]
+    pub(super) details: BTreeMap<&'static str, f64>,
+}
+
+/// A bench after its last round.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    pub(super) summary: bool,
+    pub(super) bench: &'static str,
+    /// What one unit is.
+    pub(super) unit: &'static str,
+    /// Medians over the valid rounds: what ours does for each one that the other does.
+    pub(super) ratios: BTreeMap<String, f64>,
+    /// The least and the greatest of each ratio.
+    pub(super) spread: BTreeMap<String, [f64; 2]>,
+    /// Medians of a second's units.
+    pub(super) per_s: BTreeMap<&'static str, f64>,
+    pub(super) rounds: usize,
+    pub(super) rounds_valid: usize,
+    pub(super) cores: usize,
+    /// How many processes wanted a core when it began and ended, ours included.
+    pub(super) load: [f64; 2],
+    pub(super) build: &'static str,
+    pub(super) valid: bool,
+    /// What the oracle found wrong.
+    pub(super) wrong: Vec<String>,
+}
+
+impl Summary {
+    /// What makes the whole a broken promise.
+    pub(super) fn void(&self) -> Vec<String> {
+        let bench = self.bench;
+        self.wrong
+            .iter()
+            .map(|wrong| format!("{bench} is void: {wrong}"))
+            .collect()
+    }
+}
+
+pub(super) struct Report {
+    json: bool,
+}
+
+impl Report {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(super) fn figure(&self, figure: &Figure) -> serde_json::Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string(figure)?);
+            return Ok(());
+        }
+        let Figure {
+            bench,
+            subject,
+            round,
+            ..
+        } = figure;
+        let per_s = figure
+            .per_s
+            .map_or("void".to_owned(), |per_s| format!("{per_s:.0}/s"));
+        print!(
+            "{bench:<12} round {round:<3} {:<6} {per_s:>10}",
+            subject.name()
+        );
+        for (name, value, unit) in [
+            ("cpu", figure.cpu_us_per_unit, "µs"),
+            ("p50", figure.p50_ms, "ms"),
+            ("p99", figure.p99_ms, "ms"),
+        ] {
+            if let Some(value) = value {
+                print!("  {name} {value:.1} {unit}");
+            }
+        }
+        print!("  F {:.2} ms  K {:.2} ms", figure.f_ms, figure.k_ms);
+        for (name, value) in &figure.details {
+            print!("  {} {value:.1}", name.replace('_', " "));
+        }
+        println!(
+            "{}",
+            figure
+                .why
+                .as_ref()
+                .map_or(String::new(), |why| format!("  NOT VALID: {why}"))
+        );
+        Ok(())
+    }
+
+    pub(super) fn summary(&self, summary: &Summary) -> serde_json::Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string(summary)?);
+            return Ok(());
+        }
+        let Summary {
+            bench,
+            unit,
+            rounds,
+            rounds_valid,
+            cores,
+            load,
+            ..
+        } = summary;
+        println!(
+            "{bench}: {rounds_valid} of {rounds} rounds count, {cores} cores, load {load:.1?}"
+        );
+        for (subject, per_s) in &summary.per_s {
+            println!("  {subject:<6} {per_s:.0} {unit}/s");
+        }
+        for (ratio, median) in &summary.ratios {
+            let [least, greatest] = summary.spread[ratio];
+            println!(
+                "  {} {median:.2} ({least:.2} to {greatest:.2})",
+                ratio.replace('_', " ")
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! The rows that a run of ours has left, written once more by a plain connection.
+//!
+//! They travel as arrays of the tables' own row types, exactly as Postgres sent them: nothing is
+//! parsed or built, so a figure of theirs is the database's and hardly the client's.
+
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, Postgres};
+use sqlx::{AssertSqlSafe, Encode, PgConnection, Row, Type};
+
+/// A table that a unit of work writes rows to.
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    /// Which of its rows belong to units.
+    pub(super) only: &'static str,
+    pub(super) rows_per_unit: u32,
+    /// Takes the array as `$1`.
+    pub(super) insert: &'static str,
+}
+
+/// Rows of one table, as an array in binary form.
+pub(super) struct Rows {
+    table: &'static Table,
+    array: Vec<u8>,
+}
+
+/// What one transaction writes: some rows for each table.
+pub(super) type Group = Vec<Rows>;
+
+/// All rows in the order in which they were written, in groups of so many units.
+pub(super) async fn read(
+    connection: &mut PgConnection,
+    tables: &'static [Table],
+    units: u32,
+) -> anyhow::Result<Vec<Group>> {
+    let mut groups: Vec<Group> = Vec::new();
+    for table in tables {
+        let Table {
+            name,
+            only,
+            rows_per_unit,
+            ..
+        } = table;
+        let rows = units * rows_per_unit;
+        // Where a row lies says when it was written: these tables only grow.
+        let statement = format!(
+            "SELECT array_agg(row)
+             FROM (SELECT row, (row_number() OVER (ORDER BY row.tableoid, row.ctid) - 1) / {rows}
+                   FROM {name} AS row
+                   WHERE {only}) AS numbered (row, part)
+             GROUP BY part
+             ORDER BY part"
+        );
+        let arrays = sqlx::query(AssertSqlSafe(statement))
+            .fetch_all(&mut *connection)
+            .await?;
+        groups.resize_with(groups.len().max(arrays.len()), Group::new);
+        for (group, array) in groups.iter_mut().zip(&arrays) {
+            let array = array
+                .try_get_raw(0)?
+                .as_bytes()
+                .map_err(anyhow::Error::from_boxed)?;
+            group.push(Rows {
+                table,
+                array: array.to_vec(),
+            });
+        }
+    }
+    Ok(groups)
+}
+
+pub(super) async fn write(tx: &mut PgConnection, group: &Group) -> Result<(), sqlx::Error> {
+    for rows in group {
+        sqlx::query(rows.table.insert)
+            .bind(rows)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}
+
+impl Type<Postgres> for Rows {
+    fn type_info() -> PgTypeInfo {
+        // Only a value knows which table's rows it has.
+        PgTypeInfo::with_name("record")
+    }
+}
+
+impl Encode<'_, Postgres> for Rows {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        buffer.extend_from_slice(&self.array);
+        Ok(IsNull::No)
+    }
+
+    fn produces(&self) -> Option<PgTypeInfo> {
+        Some(PgTypeInfo::array_of(self.table.name))
+    }
+
+    fn size_hint(&self) -> usize {
+        self.array.len()
+    }
+}

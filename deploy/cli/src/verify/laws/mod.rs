@@ -1,0 +1,108 @@
+//! The laws, as queries on the check database. **Every query for violations must return nothing.**
+//!
+//! They are numbered as the handbook numbers them: I for what must hold in the tables, S for what
+//! must hold on the topics.
+
+use anyhow::Context;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::report::LawResult;
+
+/// What holds of stock, parcels and ownership.
+mod goods;
+/// What holds within the order service, and of its orders elsewhere.
+mod orders;
+/// What holds of the rail's own tables.
+mod rail;
+/// What holds on the topics.
+mod stream;
+
+/// As many as a person reads before looking for the cause.
+const EXAMPLES_MAX: i32 = 5;
+
+pub(super) struct Law {
+    law: &'static str,
+    title: &'static str,
+    /// One number: the rows it looks at.
+    checked: &'static str,
+    /// Each returns one sentence per violation.
+    violations: &'static [&'static str],
+}
+
+/// In the handbook's order. With the clients' history, I1 is about what they were promised.
+fn all(acks: bool) -> Vec<Law> {
+    let first = if acks { orders::ACKED } else { orders::KNOWN };
+    let mut laws = vec![first, orders::PLACED_ONCE];
+    laws.extend(goods::BOOKS);
+    laws.extend(rail::EFFECTS);
+    laws.extend(orders::STATES);
+    laws.extend(goods::TOMBSTONES);
+    laws.extend(rail::DELIVERY);
+    laws.extend(orders::ENDS);
+    laws.extend(goods::FATES);
+    laws.extend(rail::DEAD_LETTERS);
+    laws.extend(stream::LAWS);
+    laws.extend(orders::TOTALS);
+    laws.extend(rail::FENCES);
+    laws
+}
+
+/// Finds what the queries build on. To be run once all is copied.
+pub(super) async fn prepare(check: &mut PgConnection) -> anyhow::Result<()> {
+    sqlx::raw_sql(
+        "INSERT INTO topic.repeats
+         SELECT topic, partition, \"offset\"
+         FROM (SELECT topic, partition, \"offset\",
+                      row_number() OVER (PARTITION BY event_id
+                                         ORDER BY published_at, topic, partition, \"offset\") AS n
+               FROM topic.records
+               WHERE event_id IN (SELECT event_id FROM topic.records
+                                  GROUP BY event_id HAVING count(*) > 1)) AS copies
+         WHERE n > 1;
+         ANALYZE",
+    )
+    .execute(check)
+    .await
+    .context("cannot prepare the check database")?;
+    Ok(())
+}
+
+pub(super) async fn check(check: &mut PgConnection, acks: bool) -> anyhow::Result<Vec<LawResult>> {
+    let mut results = Vec::new();
+    for law in all(acks) {
+        let result = law.check(check).await;
+        results.push(result.with_context(|| format!("cannot check {}", law.law))?);
+    }
+    Ok(results)
+}
+
+impl Law {
+    async fn check(&self, check: &mut PgConnection) -> anyhow::Result<LawResult> {
+        let mut result = LawResult {
+            law: self.law,
+            title: self.title,
+            checked: sqlx::query_scalar(self.checked)
+                .fetch_one(&mut *check)
+                .await?,
+            violations: 0,
+            examples: Vec::new(),
+        };
+        for violations in self.violations {
+            let counted = format!(
+                "WITH bad (example) AS MATERIALIZED ({violations})
+                 SELECT count(*) AS violations,
+                        ARRAY(SELECT example FROM bad LIMIT {EXAMPLES_MAX}) AS examples
+                 FROM bad"
+            );
+            let row = sqlx::query(AssertSqlSafe(counted))
+                .fetch_one(&mut *check)
+                .await?;
+            result.violations += row.try_get::<i64, _>("violations")?;
+            result
+                .examples
+                .extend(row.try_get::<Vec<String>, _>("examples")?);
+        }
+        result.examples.truncate(usize::try_from(EXAMPLES_MAX)?);
+        Ok(result)
+    }
+}

@@ -1,0 +1,79 @@
+use super::Law;
+
+pub(super) const LAWS: [Law; 3] = [
+    Law {
+        law: "S1",
+        title: "the events on the topics are the events of the outboxes",
+        checked: "SELECT (SELECT count(*) FROM chk.events) + (SELECT count(*) FROM topic.records)",
+        violations: &[
+            "SELECT format('%s %s of %s is in the outbox of %s and not on %s', o.type, o.event_id,
+                           o.key, o.service, o.topic)
+             FROM chk.events AS o
+             CROSS JOIN chk.clock AS c
+             JOIN chk.watermarks AS w ON w.service = o.service AND w.shard = o.shard
+             LEFT JOIN topic.events AS e ON e.event_id = o.event_id
+             WHERE e.event_id IS NULL AND o.tx_id < w.tx_id AND o.created_at > c.kept_since",
+            // What somebody put there from outside is accounted for when it is a dead letter. What
+            // was published after the databases were copied is none of this run.
+            "SELECT format('%s %s at %s/%s@%s is in no outbox', coalesce(r.type, 'a record'),
+                           coalesce(r.event_id::text, 'without an id'), r.topic, r.partition,
+                           r.\"offset\")
+             FROM topic.records AS r
+             CROSS JOIN chk.clock AS c
+             LEFT JOIN chk.events AS o ON o.event_id = r.event_id
+             WHERE o.event_id IS NULL AND r.published_at BETWEEN c.kept_since AND c.taken_at
+               AND NOT EXISTS (SELECT FROM topic.letters AS l
+                               WHERE l.source_topic = r.topic
+                                 AND l.source_partition = r.partition
+                                 AND l.source_offset = r.\"offset\")
+               AND NOT EXISTS (SELECT FROM topic.repeats AS x
+                               WHERE x.topic = r.topic AND x.partition = r.partition
+                                 AND x.\"offset\" = r.\"offset\")",
+        ],
+    },
+    Law {
+        law: "S2",
+        title: "versions of a key rise by one on its topic; repeats are legal, reversals are not",
+        checked: "SELECT count(*) FROM topic.events",
+        violations: &[
+            // A topic that has forgotten its beginning may begin with any version.
+            "SELECT format('%s: version %s of %s comes after %s', s.topic, version, key,
+                           coalesce(before::text, 'nothing'))
+             FROM (SELECT e.topic, e.partition, e.key, e.version,
+                          lag(e.version) OVER (PARTITION BY e.topic, e.key
+                                               ORDER BY e.partition, e.\"offset\") AS before
+                   FROM topic.events AS e
+                   WHERE e.event_id IN (SELECT event_id FROM chk.events)) AS s
+             LEFT JOIN topic.partitions AS p USING (topic, partition)
+             WHERE s.version IS DISTINCT FROM
+                   coalesce(s.before, CASE WHEN p.low > 0 THEN s.version - 1 ELSE 0 END) + 1",
+        ],
+    },
+    Law {
+        law: "S3",
+        title: "an event id has one key and one value, and its schema describes every byte",
+        checked: "SELECT count(*) FROM topic.records WHERE event_id IS NOT NULL",
+        violations: &[
+            "SELECT format('event %s is on the topics with %s contents', event_id,
+                           count(DISTINCT (topic, partition, key, type, version, value)))
+             FROM topic.records
+             WHERE event_id IN (SELECT r.event_id
+                                FROM topic.records AS r
+                                JOIN topic.repeats AS x USING (topic, partition, \"offset\"))
+             GROUP BY event_id
+             HAVING count(DISTINCT (topic, partition, key, type, version, value)) > 1",
+            "SELECT format('%s %s of %s at %s/%s@%s: %s', o.type, event_id, o.key, e.topic,
+                           e.partition, e.\"offset\",
+                           coalesce(e.problem, CASE
+                               WHEN e.subject IS DISTINCT FROM e.key
+                               THEN format('its value is about %s', e.subject)
+                               ELSE 'the outbox says otherwise' END))
+             FROM topic.events AS e
+             JOIN chk.events AS o USING (event_id)
+             WHERE (e.topic, e.key, e.type, e.version, e.value, e.causation_id)
+                   IS DISTINCT FROM (o.topic, o.key, o.type, o.version, o.value, o.causation_id)
+                OR e.problem IS NOT NULL
+                OR e.subject IS DISTINCT FROM e.key",
+        ],
+    },
+];
