@@ -1,0 +1,5 @@
+//! The operator's binary, for tests that run real processes.
+
+fn main() -> std::process::ExitCode {
+    ticketrail::main()
+}

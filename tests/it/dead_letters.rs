@@ -1,0 +1,169 @@
+//! A bad record never stops a partition and is never lost.
+
+use crate::harness::probe::{self, Seen};
+use crate::harness::until;
+use crate::harness::world::{World, order_of};
+
+/// A way to spoil a good record.
+type Spoil = fn(&mut Seen);
+
+const KINDS: &[(&str, Spoil, &str)] = &[
+    (
+        "garbage",
+        |seen| seen.value = Some(b"not avro at all".to_vec()),
+        "not-framed",
+    ),
+    ("nothing", |seen| seen.value = None, "null-value"),
+    ("empty", |seen| seen.value = Some(Vec::new()), "not-framed"),
+    (
+        "only the frame",
+        |seen| seen.value.as_mut().expect("a value").truncate(5),
+        "malformed",
+    ),
+    (
+        "half a frame",
+        |seen| seen.value.as_mut().expect("a value").truncate(3),
+        "not-framed",
+    ),
+    (
+        "unknown schema",
+        |seen| seen.value.as_mut().expect("a value")[1] = 0x7f,
+        "unknown-schema",
+    ),
+    (
+        "truncated",
+        |seen| drop(seen.value.as_mut().expect("a value").pop()),
+        "malformed",
+    ),
+    (
+        "trailing byte",
+        |seen| seen.value.as_mut().expect("a value").push(0),
+        "trailing-bytes",
+    ),
+    (
+        "oversized",
+        |seen| seen.value = Some(vec![0; 300 * 1024]),
+        "oversized",
+    ),
+    (
+        "another key",
+        |seen| seen.key = Some(b"somebody else".to_vec()),
+        "wrong-key",
+    ),
+    (
+        "a key that is no text",
+        |seen| seen.key = Some(vec![0xff, 0xfe]),
+        "wrong-key",
+    ),
+    ("no key", |seen| seen.key = None, "wrong-key"),
+    (
+        "no id",
+        |seen| seen.headers.retain(|(name, _)| name != "ce_id"),
+        "missing-header",
+    ),
+    (
+        "no type",
+        |seen| seen.headers.retain(|(name, _)| name != "ce_type"),
+        "missing-header",
+    ),
+    ("no headers", |seen| seen.headers.clear(), "missing-header"),
+    (
+        "no version",
+        |seen| seen.headers.retain(|(n, _)| n != "ce_aggregateversion"),
+        "missing-header",
+    ),
+    (
+        "an id that is none",
+        |seen| set(seen, "ce_id", "not-a-uuid"),
+        "missing-header",
+    ),
+    (
+        "a time that is none",
+        |seen| set(seen, "ce_time", "yesterday"),
+        "missing-header",
+    ),
+    (
+        "another record's name",
+        |seen| set(seen, "ce_type", "ticketrail.order.OrderCancelled"),
+        "wrong-record",
+    ),
+    (
+        "an event of another topic",
+        |seen| set(seen, "ce_type", "ticketrail.shipment.ShipmentDispatched"),
+        "wrong-topic",
+    ),
+];
+
+fn set(seen: &mut Seen, header: &str, value: &str) {
+    for (name, old) in &mut seen.headers {
+        if name == header {
+            *old = Some(value.as_bytes().to_vec());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_poison_becomes_one_dead_letter_and_stops_nobody() {
+    let mut world = World::start().await;
+    let kafka = world.parts.endpoints.kafka.clone();
+    let topic = format!("{}order.events", world.namespace);
+    let first = world.place("alice", order_of(&[("KETTLE", 1)])).await;
+    world.until_status("alice", first, "confirmed").await;
+    let good = probe::read_all(&kafka, &topic)
+        .await
+        .into_iter()
+        .find(|seen| seen.header("ce_type") == Some("ticketrail.order.OrderPlaced"))
+        .expect("the order's event");
+
+    let mut spoiled = Vec::new();
+    for (kind, spoil, code) in KINDS {
+        let mut seen = good.clone();
+        // An id of its own, or the inbox would rightly call it a duplicate.
+        set(&mut seen, "ce_id", &shared::event::new_id().to_string());
+        spoil(&mut seen);
+        probe::publish(
+            &kafka,
+            &topic,
+            seen.key.as_deref(),
+            seen.value.as_deref(),
+            &seen.headers,
+        )
+        .await;
+        spoiled.push((*kind, *code, seen));
+    }
+
+    let after = world.place("bob", order_of(&[("KETTLE", 1)])).await;
+    world.until_status("bob", after, "confirmed").await;
+    let letters = until("one dead letter per spoiled record", async || {
+        let letters = probe::read_all(&kafka, &format!("{topic}.inventory.dlt")).await;
+        if letters.len() == spoiled.len() {
+            Ok(letters)
+        } else {
+            Err(format!("{} of {}", letters.len(), spoiled.len()))
+        }
+    })
+    .await;
+
+    for (kind, code, seen) in &spoiled {
+        let same: Vec<_> = letters
+            .iter()
+            .filter(|letter| letter.header("dlt_code") == Some(*code))
+            .filter(|letter| letter.key == seen.key && letter.value == seen.value)
+            .filter(|letter| letter.headers.starts_with(&seen.headers))
+            .collect();
+        assert!(
+            !same.is_empty(),
+            "{kind}: no letter with {code}, its bytes, key and headers"
+        );
+        for header in [
+            "dlt_topic",
+            "dlt_partition",
+            "dlt_offset",
+            "dlt_group",
+            "dlt_detail",
+        ] {
+            assert!(same[0].header(header).is_some(), "{kind}: {header}");
+        }
+    }
+    world.close_with_dead_letters().await;
+}

@@ -1,0 +1,17 @@
+//! Stories told through one harness, on real parts: one file per theme, the title is the claim.
+
+mod harness;
+
+mod api;
+mod compensation;
+mod conformance;
+mod crash_recovery;
+mod dead_letters;
+mod duplicates;
+mod golden;
+mod instances;
+mod order_fulfilment;
+mod outages;
+mod relay;
+mod shutdown;
+mod tidy;
