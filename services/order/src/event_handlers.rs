@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use shared::batch::{Batch, Decision, Events, HandlerError, Outgoing, Received};
 use shared::consumer::{Consumes, EventHandler};
 use shared::contract::fraud::{TransactionApproved, TransactionBlocked, TransactionHeld};
@@ -70,7 +71,7 @@ impl EventHandler for OrderEvents {
 
         let outgoing = batch.fold(|received| match order_of(&received.envelope.aggregate_id) {
             Some(order_id) => progress.step(order_id, Origin::event(received), |saga| {
-                decide(saga, &received.event, batch, &self.rules)
+                decide(saga, received, batch.now, &self.rules)
             }),
             None => about_no_order(received),
         });
@@ -87,9 +88,15 @@ impl EventHandler for OrderEvents {
     }
 }
 
-fn decide(saga: &mut Saga, event: &Incoming, batch: &Batch<Incoming>, rules: &Rules) -> Decided {
-    let now = batch.now;
-    match event {
+fn decide(
+    saga: &mut Saga,
+    received: &Received<Incoming>,
+    now: DateTime<Utc>,
+    rules: &Rules,
+) -> Decided {
+    // A parcel left and arrived when shipment says so, however late we hear of it.
+    let at = received.envelope.occurred_at;
+    match &received.event {
         Incoming::StockReserved(event) => saga.stock_reserved(event, now, rules),
         Incoming::StockRejected(event) => saga.stock_rejected(event, now, rules),
         Incoming::StockReleased(event) => saga.stock_released(event, now, rules),
@@ -98,8 +105,8 @@ fn decide(saga: &mut Saga, event: &Incoming, batch: &Batch<Incoming>, rules: &Ru
         Incoming::TransactionHeld(event) => saga.transaction_held(event, now, rules),
         Incoming::PickingListCreated(event) => saga.picking_list_created(event),
         Incoming::PickingListVoided(event) => saga.picking_list_voided(event, now),
-        Incoming::ShipmentDispatched(event) => saga.shipment_dispatched(event, now),
-        Incoming::ShipmentDelivered(event) => saga.shipment_delivered(event, now),
+        Incoming::ShipmentDispatched(event) => saga.shipment_dispatched(event, at, now),
+        Incoming::ShipmentDelivered(event) => saga.shipment_delivered(event, at, now),
         Incoming::ShipmentFailed(event) => saga.shipment_failed(event, now, rules),
         Incoming::NotificationSent(event) => saga.notification_sent(event),
         Incoming::NotificationFailed(event) => saga.notification_failed(event),

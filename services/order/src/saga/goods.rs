@@ -161,6 +161,7 @@ impl Saga {
     pub(crate) fn shipment_dispatched(
         &mut self,
         event: &ShipmentDispatched,
+        at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Decided {
         let mut what = format!(
@@ -188,7 +189,7 @@ impl Saga {
             warehouse: event.warehouse.clone(),
             carrier: event.carrier.clone(),
             tracking_number: event.tracking_number.clone(),
-            dispatched_at: now,
+            dispatched_at: at,
             delivered_at: None,
         });
         match self.state {
@@ -211,6 +212,7 @@ impl Saga {
     pub(crate) fn shipment_delivered(
         &mut self,
         event: &ShipmentDelivered,
+        at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Decided {
         let parcel = self
@@ -218,7 +220,7 @@ impl Saga {
             .iter_mut()
             .find(|parcel| parcel.shipment_id == event.shipment_id)
             .ok_or_else(|| unknown_parcel(event.order_id, event.shipment_id))?;
-        parcel.delivered_at.get_or_insert(now);
+        parcel.delivered_at.get_or_insert(at);
         let events = self.complete_when_delivered(now);
         Ok(Step::with(
             format!("the parcel from {} was delivered", event.warehouse),

@@ -262,6 +262,7 @@ impl Story {
                     lines: vec![DispatchedLine { sku, quantity }],
                 },
                 now,
+                now,
             ),
             Delivered(n) => saga.shipment_delivered(
                 &ShipmentDelivered {
@@ -269,6 +270,7 @@ impl Story {
                     shipment_id: parcel(n),
                     warehouse: warehouse(n),
                 },
+                now,
                 now,
             ),
             Failed => saga.shipment_failed(
