@@ -3,7 +3,7 @@
 use anyhow::Context;
 
 use super::forward::is_fulfilled;
-use super::redelivery::{Repeat, redeliver};
+use super::redelivery::{Repeat, publish_bytes, records, redeliver};
 use super::scene::{Basket, Scene};
 use super::wait::{PATIENCE, until};
 
@@ -70,6 +70,31 @@ pub(super) async fn is_delivered_twice(scene: &Scene<'_>) -> anyhow::Result<()> 
             before.0, after.0
         ));
     }
+    is_fulfilled(scene).await
+}
+
+/// A record that is no event, under the order's own key: every reader sets it aside.
+pub(super) async fn outlasts_a_bad_record(scene: &Scene<'_>) -> anyhow::Result<()> {
+    const TOPIC: &str = "order.events";
+    scene.place(Basket::of("BOARD", 1)).await?;
+    let kafka = scene.stage.layout.endpoints().kafka;
+    let key = scene.order()?.order_id.to_string();
+    publish_bytes(&kafka, TOPIC, &key, b"this is no event").await?;
+
+    let readers = ["inventory", "fraud", "shipment", "notification"];
+    let letters = until("every reader's dead letter", PATIENCE, async || {
+        let mut letters = 0;
+        for reader in readers {
+            letters += records(&kafka, format!("{TOPIC}.{reader}.dlt")).await?;
+        }
+        Ok(if letters >= 4 {
+            Ok(letters)
+        } else {
+            Err(format!("{letters} of 4"))
+        })
+    })
+    .await?;
+    scene.saw(format!("{letters} dead letters"));
     is_fulfilled(scene).await
 }
 

@@ -170,6 +170,14 @@ const FATES: &[Fate] = &[
         story: |scene| disturbed::is_delivered_twice(scene).boxed_local(),
     },
     Fate {
+        name: "a bad record in between",
+        customer: "nora",
+        turn: Turn::Together,
+        expected: "4 dead letters; completed, 1 parcel",
+        mails: &[Received, Confirmed, Dispatched],
+        story: |scene| disturbed::outlasts_a_bad_record(scene).boxed_local(),
+    },
+    Fate {
         name: "shipment down for a while",
         customer: "max",
         turn: Turn::Alone,

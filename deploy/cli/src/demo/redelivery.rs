@@ -1,4 +1,4 @@
-//! Puts a record on its topic once more, byte for byte.
+//! Puts records on topics that the services did not: repeats, byte for byte, and bad ones.
 
 use std::time::Duration;
 
@@ -19,10 +19,7 @@ pub(super) struct Repeat {
 }
 
 pub(super) async fn redeliver(kafka: &str, repeat: Repeat) -> anyhow::Result<()> {
-    let mut client = ClientConfig::new();
-    client
-        .set("bootstrap.servers", kafka)
-        .set("client.id", "ticketrail-demo");
+    let client = client(kafka);
     let producer: FutureProducer = client.create().context("cannot make a Kafka client")?;
 
     let record = tokio::task::spawn_blocking(move || find(&client, &repeat)).await??;
@@ -34,6 +31,51 @@ pub(super) async fn redeliver(kafka: &str, repeat: Repeat) -> anyhow::Result<()>
     sent.map_err(|(error, _)| error)
         .context("the broker did not take it")?;
     Ok(())
+}
+
+/// Puts a record on a topic that no producer of ours would.
+pub(super) async fn publish_bytes(
+    kafka: &str,
+    topic: &str,
+    key: &str,
+    value: &[u8],
+) -> anyhow::Result<()> {
+    let producer: FutureProducer = client(kafka)
+        .create()
+        .context("cannot make a Kafka client")?;
+    let record = FutureRecord::to(topic).key(key).payload(value);
+    let sent = producer.send(record, ANSWERS_WITHIN).await;
+    sent.map_err(|(error, _)| error)
+        .context("the broker did not take it")?;
+    Ok(())
+}
+
+/// How many records lie on a topic.
+pub(super) async fn records(kafka: &str, topic: String) -> anyhow::Result<i64> {
+    let client = client(kafka);
+    let counted = tokio::task::spawn_blocking(move || {
+        let consumer: BaseConsumer = client.create()?;
+        let metadata = consumer.fetch_metadata(Some(&topic), ANSWERS_WITHIN)?;
+        let mut records = 0;
+        for partition in metadata
+            .topics()
+            .iter()
+            .flat_map(|topic| topic.partitions())
+        {
+            let (low, high) = consumer.fetch_watermarks(&topic, partition.id(), ANSWERS_WITHIN)?;
+            records += high - low;
+        }
+        Ok::<_, KafkaError>(records)
+    });
+    Ok(counted.await??)
+}
+
+fn client(kafka: &str) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    client
+        .set("bootstrap.servers", kafka)
+        .set("client.id", "ticketrail-demo");
+    client
 }
 
 /// Assigns instead of subscribing: nobody's group notices.
