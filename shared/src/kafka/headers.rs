@@ -25,6 +25,9 @@ const CONTENT_TYPE: &str = "content-type";
 /// The original key of a dead letter, which need not be text. Never sent as a header.
 const RAW_KEY: &str = ":key";
 
+/// What the headers of an event take, so that they are copied once.
+const HEADERS_BYTES: usize = 640;
+
 /// Names and values, in order, one after the other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Packed(Vec<u8>);
@@ -58,6 +61,17 @@ impl Packed {
             .and_then(|(_, value)| std::str::from_utf8(value?).ok())
     }
 
+    /// Several in one walk; of each name the first.
+    fn texts<const N: usize>(&self, names: [&str; N]) -> [Option<&str>; N] {
+        let mut values = [None; N];
+        for (name, value) in self.iter() {
+            if let Some(place) = names.iter().position(|wanted| *wanted == name) {
+                values[place].get_or_insert(value);
+            }
+        }
+        values.map(|value| std::str::from_utf8(value??).ok())
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
         let mut rest = self.0.as_slice();
         std::iter::from_fn(move || {
@@ -73,7 +87,7 @@ impl Packed {
 
     /// What a received record carried.
     pub fn of_record(headers: Option<&rdkafka::message::BorrowedHeaders>) -> Self {
-        let mut packed = Self::new();
+        let mut packed = Self(Vec::with_capacity(HEADERS_BYTES));
         for header in headers.into_iter().flat_map(|headers| headers.iter()) {
             packed.push(header.key, header.value);
         }
@@ -151,25 +165,37 @@ pub fn of_event(
 
 /// The envelope of a received record, or what is missing.
 pub fn envelope(headers: &Packed) -> Result<Envelope, &'static str> {
-    let full_name = headers.text(TYPE).ok_or(TYPE)?;
-    let aggregate_id = headers.text(SUBJECT).ok_or(SUBJECT)?.to_owned();
+    let [
+        full_name,
+        subject,
+        event_id,
+        version,
+        time,
+        correlation_id,
+        causation_id,
+    ] = headers.texts([
+        TYPE,
+        SUBJECT,
+        ID,
+        AGGREGATE_VERSION,
+        TIME,
+        CORRELATION_ID,
+        CAUSATION_ID,
+    ]);
+    let full_name = full_name.ok_or(TYPE)?;
+    let aggregate_id = subject.ok_or(SUBJECT)?.to_owned();
     Ok(Envelope {
-        event_id: uuid(headers, ID)?,
+        event_id: uuid(event_id, ID)?,
         event_type: short_name(full_name).to_owned(),
-        aggregate_version: headers
-            .text(AGGREGATE_VERSION)
+        aggregate_version: version
             .and_then(|version| version.parse().ok())
             .ok_or(AGGREGATE_VERSION)?,
-        occurred_at: headers
-            .text(TIME)
+        occurred_at: time
             .and_then(|time| DateTime::parse_from_rfc3339(time).ok())
             .map(|time| time.with_timezone(&Utc))
             .ok_or(TIME)?,
-        correlation_id: headers
-            .text(CORRELATION_ID)
-            .unwrap_or(&aggregate_id)
-            .to_owned(),
-        causation_id: uuid(headers, CAUSATION_ID)?,
+        correlation_id: correlation_id.unwrap_or(&aggregate_id).to_owned(),
+        causation_id: uuid(causation_id, CAUSATION_ID)?,
         aggregate_id,
     })
 }
@@ -181,11 +207,8 @@ pub fn short_name(full_name: &str) -> &str {
         .map_or(full_name, |(_, name)| name)
 }
 
-fn uuid(headers: &Packed, name: &'static str) -> Result<Uuid, &'static str> {
-    headers
-        .text(name)
-        .and_then(|id| Uuid::parse_str(id).ok())
-        .ok_or(name)
+fn uuid(text: Option<&str>, name: &'static str) -> Result<Uuid, &'static str> {
+    text.and_then(|id| Uuid::parse_str(id).ok()).ok_or(name)
 }
 
 #[cfg(test)]

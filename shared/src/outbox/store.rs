@@ -1,5 +1,7 @@
 //! Every statement on the outbox.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -13,8 +15,8 @@ pub(super) struct NewRow {
     pub(super) causation_id: Uuid,
     pub(super) version: Option<i32>,
     pub(super) shard: i16,
-    pub(super) event_type: String,
-    pub(super) topic: String,
+    pub(super) event_type: Cow<'static, str>,
+    pub(super) topic: Cow<'static, str>,
     pub(super) key: Option<String>,
     pub(super) headers: Vec<u8>,
     pub(super) payload: Option<Vec<u8>>,
@@ -27,8 +29,8 @@ pub(super) struct NewRows {
     causation_ids: Vec<Uuid>,
     versions: Vec<Option<i32>>,
     shards: Vec<i16>,
-    types: Vec<String>,
-    topics: Vec<String>,
+    types: Vec<Cow<'static, str>>,
+    topics: Vec<Cow<'static, str>>,
     keys: Vec<Option<String>>,
     headers: Vec<Vec<u8>>,
     payloads: Vec<Option<Vec<u8>>>,

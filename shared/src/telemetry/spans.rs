@@ -36,18 +36,21 @@ pub(crate) fn publish(
     envelope: &Envelope,
     conversation: &'static str,
 ) -> Option<BoxedSpan> {
+    if !parent.is_sampled() {
+        return None;
+    }
     let mut attributes = about(topic, envelope, conversation);
     attributes.extend([
         KeyValue::new(OPERATION_NAME, "publish"),
         KeyValue::new(OPERATION_TYPE, "send"),
     ]);
-    start(
+    Some(start(
         parent,
         SpanKind::Producer,
         format!("publish {topic}"),
         attributes,
         None,
-    )
+    ))
 }
 
 /// A consumer group takes an event in.
@@ -66,6 +69,9 @@ pub(crate) fn process(
     processing: &Processing<'_>,
     envelope: &Envelope,
 ) -> Option<BoxedSpan> {
+    if !parent.is_sampled() {
+        return None;
+    }
     let waited = processing.received_at - processing.published_at;
     let mut attributes = about(processing.topic, envelope, processing.conversation);
     attributes.extend([
@@ -76,13 +82,13 @@ pub(crate) fn process(
         KeyValue::new(OFFSET, processing.offset),
         KeyValue::new(WAITED_MS, waited.num_milliseconds().max(0)),
     ]);
-    start(
+    Some(start(
         parent,
         SpanKind::Consumer,
         format!("process {}", processing.topic),
         attributes,
         Some(processing.received_at.into()),
-    )
+    ))
 }
 
 fn about(topic: &str, envelope: &Envelope, conversation: &'static str) -> Vec<KeyValue> {
@@ -103,10 +109,7 @@ fn start(
     name: String,
     attributes: Vec<KeyValue>,
     at: Option<SystemTime>,
-) -> Option<BoxedSpan> {
-    if !parent.is_sampled() {
-        return None;
-    }
+) -> BoxedSpan {
     let tracer = global::tracer_provider().tracer("ticketrail");
     let mut builder = SpanBuilder::from_name(name)
         .with_kind(kind)
@@ -115,5 +118,5 @@ fn start(
         builder = builder.with_start_time(at);
     }
     let context = Context::new().with_remote_span_context(parent.clone());
-    Some(tracer.build_with_context(builder, &context))
+    tracer.build_with_context(builder, &context)
 }
