@@ -1,7 +1,6 @@
 //! A stack of the run's own, which ends with it and leaves nothing behind.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::Context;
 use rdkafka::ClientConfig;
@@ -9,9 +8,8 @@ use shared::kafka::admin::{create_topics, delete_topics};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::init::Init;
-use crate::local::process::ProcessId;
 use crate::local::program::Program;
-use crate::local::{self, Layout, Part, Progress, Tuning, databases, ports, state};
+use crate::local::{self, Layout, Part, Progress, Tuning, databases, ports};
 use crate::services;
 
 pub(super) struct Parts {
@@ -24,8 +22,10 @@ struct Wipe(Layout);
 
 impl Drop for Wipe {
     fn drop(&mut self) {
-        // Nobody is left to be told; it lies in the system's temporary folder.
+        // Nobody is left to be told; it lies in the system's temporary folder. The keys are in it,
+        // too, which other stacks keep.
         drop(self.0.wipe());
+        drop(std::fs::remove_dir_all(&self.0.dir));
     }
 }
 
@@ -148,16 +148,5 @@ impl Parts {
 
     pub(super) async fn stop_service(&self, name: &str) -> anyhow::Result<()> {
         Ok(self.stack.stop(name).await?)
-    }
-
-    /// What this process and all that the stack has started have spent.
-    pub(super) fn cpu(&self) -> anyhow::Result<Duration> {
-        let entries = state::load(self.dir())?.entries;
-        let started = entries.iter().map(|entry| entry.process);
-        let own = ProcessId::of(std::process::id()).context("this process is there")?;
-        Ok(started
-            .chain([own])
-            .filter_map(|process| process.cpu_time())
-            .sum())
     }
 }

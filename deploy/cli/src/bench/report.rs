@@ -1,6 +1,7 @@
 //! Figures, for people and for programs.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 
@@ -37,6 +38,8 @@ pub(super) struct Figure {
     pub(super) p99_ms: Option<f64>,
     /// Of all processes: the service, the broker, the database, the client.
     pub(super) cpu_us_per_unit: Option<f64>,
+    /// The same by process.
+    pub(super) cpu_us: BTreeMap<String, f64>,
     /// Of one durable flush, before and after.
     pub(super) f_ms: f64,
     pub(super) f_after_ms: f64,
@@ -83,6 +86,33 @@ impl Summary {
     }
 }
 
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subject = self.subject.name();
+        write!(f, "{:<12} round {:<3} {subject:<6}", self.bench, self.round)?;
+        match self.per_s {
+            Some(per_s) => write!(f, " {per_s:>8.0}/s")?,
+            None => write!(f, " {:>10}", "void")?,
+        }
+        if let Some(us) = self.cpu_us_per_unit {
+            let spent = self.cpu_us.iter().filter(|(_, us)| **us >= 0.1);
+            let by_process: Vec<_> = spent.map(|(name, us)| format!("{name} {us:.1}")).collect();
+            write!(f, "  cpu {us:.1} µs ({})", by_process.join(", "))?;
+        }
+        if let Some((p50_ms, p99_ms)) = self.p50_ms.zip(self.p99_ms) {
+            write!(f, "  p50 {p50_ms:.1} ms  p99 {p99_ms:.1} ms")?;
+        }
+        write!(f, "  F {:.2} ms  K {:.2} ms", self.f_ms, self.k_ms)?;
+        for (name, value) in &self.details {
+            write!(f, "  {} {value:.1}", name.replace('_', " "))?;
+        }
+        match &self.why {
+            Some(why) => write!(f, "  NOT VALID: {why}"),
+            None => Ok(()),
+        }
+    }
+}
+
 pub(super) struct Report {
     json: bool,
 }
@@ -97,39 +127,7 @@ impl Report {
             println!("{}", serde_json::to_string(figure)?);
             return Ok(());
         }
-        let Figure {
-            bench,
-            subject,
-            round,
-            ..
-        } = figure;
-        let per_s = figure
-            .per_s
-            .map_or("void".to_owned(), |per_s| format!("{per_s:.0}/s"));
-        print!(
-            "{bench:<12} round {round:<3} {:<6} {per_s:>10}",
-            subject.name()
-        );
-        for (name, value, unit) in [
-            ("cpu", figure.cpu_us_per_unit, "µs"),
-            ("p50", figure.p50_ms, "ms"),
-            ("p99", figure.p99_ms, "ms"),
-        ] {
-            if let Some(value) = value {
-                print!("  {name} {value:.1} {unit}");
-            }
-        }
-        print!("  F {:.2} ms  K {:.2} ms", figure.f_ms, figure.k_ms);
-        for (name, value) in &figure.details {
-            print!("  {} {value:.1}", name.replace('_', " "));
-        }
-        println!(
-            "{}",
-            figure
-                .why
-                .as_ref()
-                .map_or(String::new(), |why| format!("  NOT VALID: {why}"))
-        );
+        println!("{figure}");
         Ok(())
     }
 

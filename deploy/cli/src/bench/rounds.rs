@@ -37,7 +37,7 @@ pub(super) trait Workload {
 pub(super) struct Measured {
     pub(super) units: u64,
     pub(super) took: Duration,
-    pub(super) cpu: Duration,
+    pub(super) cpu: machine::Cpu,
     pub(super) latency: Option<Latency>,
     pub(super) details: BTreeMap<&'static str, f64>,
     /// What the oracle says against it.
@@ -155,7 +155,8 @@ fn figure<W: Workload>(
         per_s: right.then(|| units / measured.took.as_secs_f64()),
         p50_ms: measured.latency.as_ref().map(|latency| latency.p50_ms),
         p99_ms: measured.latency.as_ref().map(|latency| latency.p99_ms),
-        cpu_us_per_unit: right.then(|| measured.cpu.as_secs_f64() * 1e6 / units),
+        cpu_us_per_unit: right.then(|| measured.cpu.total().as_secs_f64() * 1e6 / units),
+        cpu_us: measured.cpu.per_unit(units),
         f_ms,
         f_after_ms,
         k_ms,

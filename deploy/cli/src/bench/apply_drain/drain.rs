@@ -7,6 +7,7 @@ use anyhow::bail;
 use sqlx::{Connection, PgConnection};
 
 use super::{BATCH_RECORDS_MAX, SERVICE};
+use crate::bench::machine::Cpu;
 use crate::bench::parts::Parts;
 use crate::bench::rounds::Measured;
 
@@ -49,16 +50,16 @@ async fn watch(
         if done > last.0 {
             last = (done, now);
             if first.is_none() {
-                first = Some((done, now, parts.cpu()?));
+                first = Some((done, now, Cpu::now(parts.dir())?));
             }
         }
-        if let Some((before, since, cpu)) = first
+        if let Some((before, since, cpu)) = &first
             && done >= events
         {
             return Ok(Measured {
                 units: u64::try_from(done - before)?,
-                took: now - since,
-                cpu: parts.cpu()?.saturating_sub(cpu),
+                took: now - *since,
+                cpu: Cpu::now(parts.dir())?.since(cpu),
                 latency: None,
                 details: BTreeMap::new(),
                 wrong: Vec::new(),

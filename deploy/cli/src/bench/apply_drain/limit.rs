@@ -7,6 +7,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, FromRow, PgConnection};
 
 use super::BATCH_RECORDS_MAX;
+use crate::bench::machine::Cpu;
 use crate::bench::parts::Parts;
 use crate::bench::rounds::Measured;
 use crate::bench::rows::{self, Group, Table};
@@ -73,18 +74,18 @@ pub(super) async fn run(parts: &Parts, ours: &str, limit: &str) -> anyhow::Resul
     sqlx::query("INSERT INTO consumer_offsets VALUES ('order.events', 0, 1, 0)")
         .execute(&mut connection)
         .await?;
-    let cpu = parts.cpu()?;
+    let cpu = Cpu::now(parts.dir())?;
     let begun = Instant::now();
     for (group, taken) in groups.iter().zip(&taken) {
         write(&mut connection, group, taken).await?;
     }
     let took = begun.elapsed();
-    let cpu = parts.cpu()?.saturating_sub(cpu);
+    let cpu = Cpu::now(parts.dir())?.since(&cpu);
     connection.close().await?;
     Ok(measured(events, took, cpu))
 }
 
-fn measured(events: i64, took: Duration, cpu: Duration) -> Measured {
+fn measured(events: i64, took: Duration, cpu: Cpu) -> Measured {
     Measured {
         units: events.unsigned_abs(),
         took,

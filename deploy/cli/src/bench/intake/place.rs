@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::SERVICE;
 use super::request::Customer;
+use crate::bench::machine::Cpu;
 use crate::bench::parts::Parts;
 use crate::bench::rounds::{Latency, Measured};
 use crate::dev_keys;
@@ -70,7 +71,7 @@ async fn drive(
         customers.push(Customer::connect(&address, &token).await?);
     }
     let left = Arc::new(AtomicU32::new(orders));
-    let cpu = parts.cpu()?;
+    let cpu = Cpu::now(parts.dir())?;
     let begun = Instant::now();
     let mut shopping = JoinSet::new();
     for customer in customers {
@@ -81,7 +82,7 @@ async fn drive(
         placed.extend(bought??);
     }
     let took = begun.elapsed();
-    let cpu = parts.cpu()?.saturating_sub(cpu);
+    let cpu = Cpu::now(parts.dir())?.since(&cpu);
     let (accepted, times): (HashSet<Uuid>, Vec<Duration>) = placed.into_iter().unzip();
     let measured = Measured {
         units: u64::from(orders),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::task::JoinSet;
 
+use crate::bench::machine::Cpu;
 use crate::bench::parts::Parts;
 use crate::bench::rounds::{Latency, Measured};
 use crate::bench::rows::{self, Group, Table};
@@ -77,7 +78,7 @@ impl Rewrite {
             connections.push(shared::db::options(url, "bench/rewrite")?.connect().await?);
         }
         let groups = Arc::new(Mutex::new(VecDeque::from(groups)));
-        let cpu = parts.cpu()?;
+        let cpu = Cpu::now(parts.dir())?;
         let begun = Instant::now();
         let mut writing = JoinSet::new();
         for connection in connections {
@@ -91,7 +92,7 @@ impl Rewrite {
         Ok(Measured {
             units: orders.unsigned_abs(),
             took,
-            cpu: parts.cpu()?.saturating_sub(cpu),
+            cpu: Cpu::now(parts.dir())?.since(&cpu),
             latency: Some(Latency::of(times)),
             details: BTreeMap::from([(
                 "orders_per_commit",

@@ -1,8 +1,10 @@
 //! What the machine is like at this moment: its disk, its broker's pace, its load.
 
+mod cpu;
 mod flush;
 mod hop;
 
+pub(super) use cpu::Cpu;
 pub(super) use flush::flush_ms;
 pub(super) use hop::hop_ms;
 
