@@ -1,9 +1,13 @@
 //! Kafka, Postgres and the registry go away under load and come back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::harness::deployed::Deployed;
 use crate::harness::world::order_of;
+
+/// As many orders as two cores finish while everything around them is killed.
+const PACE: Duration = Duration::from_millis(50);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_parts_below_may_go_away_and_come_back_under_load() {
@@ -12,8 +16,10 @@ async fn the_parts_below_may_go_away_and_come_back_under_load() {
     let load = async {
         let mut orders = Vec::new();
         let mut number = 0;
+        let mut pace = tokio::time::interval(PACE);
         // A few more after everything has returned.
         while broken.load(Ordering::Relaxed) || number % 10 != 0 {
+            pace.tick().await;
             let customer = format!("customer-{number}");
             let order = suite.place(&customer, &order_of(&[("KETTLE", 1)])).await;
             orders.push((customer, order));
