@@ -28,7 +28,7 @@ pub struct Driver<H: EventHandler> {
     frame: Frame<H>,
     connection: PgConnection,
     codec: Codec,
-    epochs: HashMap<String, i64>,
+    epochs: HashMap<&'static str, i64>,
 }
 
 /// A record that was never on Kafka.
@@ -87,7 +87,7 @@ impl<H: EventHandler> Driver<H> {
         let mut epochs = HashMap::new();
         for topic in topics {
             let fence = store::take_over(&mut connection, topic.0, 0).await?;
-            epochs.insert(topic.0.to_owned(), fence.epoch);
+            epochs.insert(topic.0, fence.epoch);
         }
         Ok(Self {
             frame,
@@ -124,7 +124,7 @@ impl<H: EventHandler> Driver<H> {
             .expect("it is consumed");
         let headers = of_event("test", full_name, &envelope, traceparent);
         TestRecord(Record {
-            topic: schema.topic.0.to_owned(),
+            topic: schema.topic.0,
             partition: 0,
             offset,
             key: Some(key.into_bytes()),
@@ -140,7 +140,7 @@ impl<H: EventHandler> Driver<H> {
         let progress: Vec<_> = ends(records.iter().map(|record| &record.0))
             .into_iter()
             .map(|((topic, partition), next_offset)| Progress {
-                epoch: self.epochs[&topic],
+                epoch: self.epochs[topic],
                 topic,
                 partition,
                 next_offset,

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use opentelemetry::global::BoxedSpan;
@@ -17,7 +18,7 @@ use super::ConsumerContext;
 use super::decode::{self, Decoded};
 use super::record::{Arrived, Record};
 use super::registry::{Consumes, EventHandler};
-use super::store::{self, Progress};
+use super::store::{self, Admitted, Progress};
 use crate::avro::Codec;
 use crate::batch::{Batch, Cause, HandlerError, Received, Reject};
 use crate::clock::Clock;
@@ -39,6 +40,8 @@ pub(crate) struct Frame<H: EventHandler> {
     clock: Clock,
     wake: Wake,
     pub(crate) database: sqlx::postgres::PgConnectOptions,
+    /// Whether the batch before brought nothing that was processed already.
+    all_new: AtomicBool,
 }
 
 /// Why a batch did not commit.
@@ -92,6 +95,8 @@ impl<H: EventHandler> Frame<H> {
             clock: context.clock.clone(),
             wake: context.wake.clone(),
             database: context.database.clone(),
+            // What was in flight when the process ended comes again.
+            all_new: AtomicBool::new(false),
         }
     }
 
@@ -188,7 +193,7 @@ impl<H: EventHandler> Frame<H> {
             .map(|(_, decoded)| decoded.envelope.event_id)
             .chain(prepared.rejects.iter().map(|(_, id, _)| *id))
             .collect();
-        let admitted = store::admit(tx, progress, ids).await?;
+        let admitted = self.admit(tx, progress, ids).await?;
         if usize::try_from(admitted.fenced) != Ok(progress.len()) {
             return Err(BatchError::Fenced);
         }
@@ -242,6 +247,27 @@ impl<H: EventHandler> Frame<H> {
         Ok(outcome)
     }
 
+    /// Duplicates come in swarms, after a crash or a rebalance. So a batch is taken to be new as a
+    /// whole if the one before it was; where that is wrong, a key is violated, and the slower way
+    /// is taken.
+    async fn admit(
+        &self,
+        tx: &mut PgConnection,
+        progress: &[Progress],
+        ids: Vec<Uuid>,
+    ) -> Result<Admitted, sqlx::Error> {
+        if self.all_new.load(Ordering::Relaxed) {
+            match store::admit_new(tx, progress, &ids).await {
+                Err(error) if store::is_known(&error) => store::begin_again(tx).await?,
+                admitted => return admitted,
+            }
+        }
+        let admitted = store::admit(tx, progress, &ids).await?;
+        let all_new = admitted.first_seen.len() == ids.len();
+        self.all_new.store(all_new, Ordering::Relaxed);
+        Ok(admitted)
+    }
+
     /// The record's own span continues its trace, and what follows from it continues that.
     fn receive(
         &self,
@@ -251,7 +277,7 @@ impl<H: EventHandler> Frame<H> {
     ) -> Received<H::Incoming> {
         let parent = propagation::from_traceparent(record.headers.text(TRACEPARENT));
         let processing = spans::Processing {
-            topic: &record.topic,
+            topic: record.topic,
             partition: record.partition,
             offset: record.offset,
             group: self.service,
@@ -297,7 +323,7 @@ impl<H: EventHandler> Frame<H> {
         let offset = record.offset.to_string();
         let published_at = record.published_at.to_rfc3339();
         for (name, value) in [
-            ("dlt_topic", record.topic.as_str()),
+            ("dlt_topic", record.topic),
             ("dlt_partition", &partition),
             ("dlt_offset", &offset),
             ("dlt_timestamp", &published_at),
@@ -314,7 +340,7 @@ impl<H: EventHandler> Frame<H> {
             .to_owned();
         DeadLetter {
             event_id,
-            topic: dead_letter_topic(&record.topic, self.service),
+            topic: dead_letter_topic(record.topic, self.service),
             event_type,
             source: format!("{}/{}", record.topic, record.partition),
             headers,
@@ -334,10 +360,10 @@ struct Outcome {
 /// Where each partition of some records stands after them.
 pub(crate) fn ends<'r>(
     records: impl IntoIterator<Item = &'r Record>,
-) -> HashMap<(String, i32), i64> {
+) -> HashMap<(&'static str, i32), i64> {
     let mut ends = HashMap::new();
     for record in records {
-        ends.insert((record.topic.clone(), record.partition), record.offset + 1);
+        ends.insert((record.topic, record.partition), record.offset + 1);
     }
     ends
 }

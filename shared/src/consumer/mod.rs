@@ -76,12 +76,7 @@ impl<H: EventHandler> Consumer for HandlerConsumer<H> {
     fn run(self: Box<Self>, context: ConsumerContext) -> BoxFuture<'static, anyhow::Result<()>> {
         Box::pin(async move {
             let consumes = Arc::new(H::consumes());
-            let topics: Vec<_> = consumes
-                .topics()
-                .iter()
-                .map(|topic| context.names.topic(topic.0))
-                .collect();
-            let (poller, batches) = poll::start(&context, topics, Arc::clone(&consumes))?;
+            let (poller, batches) = poll::start(&context, Arc::clone(&consumes))?;
             let frame = frame::Frame::new(&context, self.0, consumes);
             let worked = worker::run(
                 frame,

@@ -22,6 +22,7 @@ use super::record::{Arrived, Record};
 use super::registry::Consumes;
 use crate::avro::Codec;
 use crate::clock::process_now;
+use crate::event::Topic;
 use crate::http::health::Health;
 use crate::kafka::Names;
 use crate::kafka::headers::Packed;
@@ -41,7 +42,7 @@ const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 const STALLED_AFTER: Duration = Duration::from_secs(30);
 
 /// Topic without namespace, and partition.
-pub(super) type Partition = (String, i32);
+pub(super) type Partition = (&'static str, i32);
 
 /// What one drain of the client's queue gave.
 pub(super) struct Polled<I> {
@@ -82,6 +83,7 @@ struct Shared {
 /// Which partitions are ours, each with a number that is new whenever it is assigned.
 struct Assignments {
     group: &'static str,
+    topics: Vec<Topic>,
     names: Names,
     health: Health,
     tokens: Mutex<HashMap<Partition, u64>>,
@@ -110,15 +112,19 @@ impl Assignments {
             .insert(partition, token);
     }
 
+    /// One of those that were subscribed to, as Kafka names it.
+    fn topic(&self, name: &str) -> Option<&'static str> {
+        let bare = self.names.bare(name);
+        self.topics
+            .iter()
+            .map(|topic| topic.0)
+            .find(|topic| *topic == bare)
+    }
+
     fn partitions(&self, list: &TopicPartitionList) -> Vec<Partition> {
         list.elements()
             .iter()
-            .map(|element| {
-                (
-                    self.names.bare(element.topic()).to_owned(),
-                    element.partition(),
-                )
-            })
+            .filter_map(|element| Some((self.topic(element.topic())?, element.partition())))
             .collect()
     }
 }
@@ -236,7 +242,7 @@ impl Handle {
             let stored =
                 self.0
                     .consumer
-                    .store_offset(&context.names.topic(&topic), partition, offset - 1);
+                    .store_offset(&context.names.topic(topic), partition, offset - 1);
             if let Err(error) = stored {
                 // Revoked meanwhile: the next owner reads from the fence.
                 tracing::debug!(error = %error, "{topic}/{partition}: offset not stored: {error}");
@@ -255,7 +261,7 @@ impl Handle {
 
     /// The first offset that Kafka still has.
     pub(super) fn low_watermark(&self, partition: &Partition) -> anyhow::Result<i64> {
-        let topic = self.0.consumer.context().names.topic(&partition.0);
+        let topic = self.0.consumer.context().names.topic(partition.0);
         let (low, _) = self
             .0
             .consumer
@@ -275,7 +281,6 @@ pub(super) type Batches<I> = mpsc::Receiver<Result<Polled<I>, KafkaError>>;
 
 pub(super) fn start<I: Send + 'static>(
     context: &ConsumerContext,
-    topics: Vec<String>,
     consumes: Arc<Consumes<I>>,
 ) -> anyhow::Result<(Poller, Batches<I>)> {
     context
@@ -283,6 +288,7 @@ pub(super) fn start<I: Send + 'static>(
         .not_ready("consumer", "no partitions are assigned yet");
     let assignments = Assignments {
         group: context.service,
+        topics: consumes.topics(),
         names: context.names.clone(),
         health: context.health.clone(),
         tokens: Mutex::default(),
@@ -296,6 +302,11 @@ pub(super) fn start<I: Send + 'static>(
         .client
         .create_with_context(assignments)
         .context("cannot make a Kafka consumer")?;
+    let topics: Vec<_> = consumes
+        .topics()
+        .iter()
+        .map(|topic| context.names.topic(topic.0))
+        .collect();
     consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>())?;
 
     let (seeks, seeks_wanted) = std_mpsc::channel();
@@ -410,13 +421,15 @@ impl<I: Send + 'static> PollLoop<I> {
 
     fn take(&mut self, message: &BorrowedMessage<'_>) {
         let context = self.handle.0.consumer.context();
-        let topic = context.names.bare(message.topic());
-        let partition = (topic.to_owned(), message.partition());
+        let Some(topic) = context.topic(message.topic()) else {
+            return;
+        };
+        let partition = (topic, message.partition());
         let Some(token) = context.token(&partition) else {
             return;
         };
-        self.carry.tokens.insert(partition.clone(), token);
-        let begins = self.carry.begins.entry(partition.clone());
+        self.carry.tokens.insert(partition, token);
+        let begins = self.carry.begins.entry(partition);
         begins.or_insert(message.offset());
         self.carry.ends.insert(partition, message.offset() + 1);
         let headers = Packed::of_record(message.headers());
@@ -494,7 +507,7 @@ impl<I: Send + 'static> PollLoop<I> {
     fn seek(&mut self) {
         while let Ok((partition, offset)) = self.seeks_wanted.try_recv() {
             let context = self.handle.0.consumer.context();
-            let topic = context.names.topic(&partition.0);
+            let topic = context.names.topic(partition.0);
             let sought = self.handle.0.consumer.seek(
                 &topic,
                 partition.1,
@@ -506,9 +519,9 @@ impl<I: Send + 'static> PollLoop<I> {
                 tracing::warn!(error = %error, "Cannot go back to {offset} of {partition:?}");
                 continue;
             }
-            self.carry.records.retain(|Arrived { record, .. }| {
-                (record.topic.as_str(), record.partition) != (partition.0.as_str(), partition.1)
-            });
+            self.carry
+                .records
+                .retain(|Arrived { record, .. }| (record.topic, record.partition) != partition);
             self.carry.begins.remove(&partition);
             self.carry.ends.remove(&partition);
             // What was polled before the seek is out of date, wherever it waits.

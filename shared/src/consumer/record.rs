@@ -14,7 +14,7 @@ use crate::kafka::headers::Packed;
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     /// Without the namespace.
-    pub(crate) topic: String,
+    pub(crate) topic: &'static str,
     pub(crate) partition: i32,
     pub(crate) offset: i64,
     pub(crate) key: Option<Vec<u8>>,
@@ -46,7 +46,7 @@ impl<I> From<Record> for Arrived<I> {
 impl Record {
     pub(crate) fn copy(
         message: &BorrowedMessage<'_>,
-        topic: &str,
+        topic: &'static str,
         headers: Packed,
         received_at: DateTime<Utc>,
     ) -> Self {
@@ -56,7 +56,7 @@ impl Record {
             .and_then(DateTime::from_timestamp_millis)
             .unwrap_or(received_at);
         Self {
-            topic: topic.to_owned(),
+            topic,
             partition: message.partition(),
             offset: message.offset(),
             key: message.key().map(<[u8]>::to_vec),

@@ -82,12 +82,12 @@ impl<H: EventHandler> Worker<H> {
         } = polled;
         loop {
             // Partitions that were taken from us, or sought back, since they were polled.
-            let current =
-                |partition: &Partition| self.handle.is_current(partition, tokens.get(partition));
-            records.retain(|Arrived { record, .. }| {
-                current(&(record.topic.clone(), record.partition))
-            });
-            ends.retain(|partition, _| current(partition));
+            ends.retain(|partition, _| self.handle.is_current(partition, tokens.get(partition)));
+            if ends.len() < tokens.len() {
+                records.retain(|Arrived { record, .. }| {
+                    ends.contains_key(&(record.topic, record.partition))
+                });
+            }
             if ends.is_empty() {
                 return Ok(());
             }
@@ -140,12 +140,12 @@ impl<H: EventHandler> Worker<H> {
                 Ok(connection) => connection,
                 Err(error) => return Ok(Err(error.into())),
             };
-            let fence = match store::take_over(connection, &partition.0, partition.1).await {
+            let fence = match store::take_over(connection, partition.0, partition.1).await {
                 Ok(fence) => fence,
                 Err(error) => return Ok(Err(error.into())),
             };
             self.owned.insert(
-                partition.clone(),
+                *partition,
                 Owned {
                     token,
                     epoch: fence.epoch,
@@ -188,8 +188,8 @@ impl<H: EventHandler> Worker<H> {
                 partition.1,
                 expected.max(low)
             );
-            self.handle.seek(partition.clone(), expected.max(low));
-            self.sought.insert(partition.clone());
+            self.handle.seek(*partition, expected.max(low));
+            self.sought.insert(*partition);
         }
         Ok(())
     }
@@ -204,10 +204,11 @@ impl<H: EventHandler> Worker<H> {
         let mut attempts = 0;
         while let Some(part) = parts.pop_front() {
             let slice = &mut records[part.clone()];
-            let mut reached = ends(slice.iter().map(|arrived| &arrived.record));
-            if parts.is_empty() {
-                reached.extend(all_ends.clone());
-            }
+            let reached = if parts.is_empty() {
+                all_ends.clone()
+            } else {
+                ends(slice.iter().map(|arrived| &arrived.record))
+            };
             let progress = self.progress(&reached);
             let Err(error) = self.process_once(slice, &progress, None).await else {
                 self.handle.store_offsets(reached);
@@ -301,24 +302,24 @@ impl<H: EventHandler> Worker<H> {
         let mut progress: Vec<_> = ends
             .iter()
             .map(|((topic, partition), next_offset)| Progress {
-                topic: topic.clone(),
+                topic,
                 partition: *partition,
                 epoch: self
                     .owned
-                    .get(&(topic.clone(), *partition))
+                    .get(&(*topic, *partition))
                     .map_or(-1, |owned| owned.epoch),
                 next_offset: *next_offset,
             })
             .collect();
         // Rows are locked in this order, so that two owners wait for each other and never deadlock.
-        progress.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+        progress.sort_by(|a, b| (a.topic, a.partition).cmp(&(b.topic, b.partition)));
         progress
     }
 
     /// The fence says which partitions are not ours any more; Kafka will say so, too.
     async fn give_up_lost(&mut self, progress: &[Progress]) {
         for progress in progress {
-            let partition = (progress.topic.clone(), progress.partition);
+            let partition = (progress.topic, progress.partition);
             let ours = match self.connect().await {
                 Ok(connection) => store::is_ours(connection, progress).await.unwrap_or(true),
                 Err(_) => true,

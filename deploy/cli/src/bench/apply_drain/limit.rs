@@ -19,8 +19,7 @@ const TABLES: &[Table] = &[
         only: "true",
         rows_per_unit: 1,
         insert: "INSERT INTO processed_events (event_id)
-                 SELECT event_id FROM unnest($1::processed_events[])
-                 ON CONFLICT DO NOTHING",
+                 SELECT event_id FROM unnest($1::processed_events[])",
     },
     Table {
         name: "reservations",
