@@ -57,6 +57,12 @@ impl ProcessId {
         Some(own + theirs)
     }
 
+    /// Spent by the process alone.
+    pub(crate) fn own_cpu_time(&self) -> Option<Duration> {
+        let own = Stat::read(self.pid).filter(|stat| stat.started_ticks == self.started_ticks)?;
+        Some(Duration::from_millis(own.ticks * 1000 / TICKS_PER_SECOND))
+    }
+
     /// Spent by the process and all it started, those that have ended included.
     pub fn cpu_time(&self) -> Option<Duration> {
         let own = Stat::read(self.pid).filter(|stat| stat.started_ticks == self.started_ticks)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::local::process::ProcessId;
 use crate::local::state;
 
-/// By process, each with all that it started.
+/// By process, each with all that it started; but for this one, which has started all the others.
 #[derive(Debug, Clone, Default)]
 pub(in crate::bench) struct Cpu(BTreeMap<String, Duration>);
 
@@ -15,12 +15,11 @@ impl Cpu {
     /// Of this process and of all that the stack in `dir` has started.
     pub(in crate::bench) fn now(dir: &Path) -> anyhow::Result<Self> {
         let started = state::load(dir)?.entries.into_iter();
-        let own = ProcessId::of(std::process::id()).map(|own| ("client".to_owned(), own));
-        let spent = started
-            .map(|entry| (entry.program.name, entry.process))
-            .chain(own)
-            .filter_map(|(name, process)| Some((name, process.cpu_time()?)))
+        let mut spent: BTreeMap<_, _> = started
+            .filter_map(|entry| Some((entry.program.name, entry.process.cpu_time()?)))
             .collect();
+        let own = ProcessId::of(std::process::id()).and_then(|own| own.own_cpu_time());
+        spent.extend(own.map(|own| ("client".to_owned(), own)));
         Ok(Self(spent))
     }
 
