@@ -32,8 +32,8 @@ impl PgHasArrayType for ReservationRow<'_> {
 
 /// The orders among these that were seen, their reservations locked. `order_ids` are sorted.
 ///
-/// The lateral form walks the ids in order, one look into the primary key each, so rows are locked
-/// in that order.
+/// Both look the ids up in the order of the key, and rows are locked in that order. Most orders are
+/// new, so what counts is how fast nothing is found.
 #[tracing::instrument(name = "db.reservations.load", skip_all)]
 pub(crate) async fn load_orders(
     tx: &mut PgConnection,
@@ -48,23 +48,17 @@ pub(crate) async fn load_orders(
     );
     let rows: Vec<Row> = sqlx::query_as(
         "WITH live AS (
-             SELECT o.order_id, r.warehouse, r.state, r.skus, r.quantities
-             FROM unnest($1::uuid[]) AS o (order_id)
-             CROSS JOIN LATERAL (
-                 SELECT warehouse, state, skus, quantities
-                 FROM reservations
-                 WHERE order_id = o.order_id
-                 ORDER BY warehouse
-                 FOR UPDATE
-             ) AS r
+             SELECT order_id, warehouse, state, skus, quantities
+             FROM reservations
+             WHERE order_id = ANY($1)
+             ORDER BY order_id, warehouse
+             FOR UPDATE
          )
          SELECT order_id, warehouse, state, skus, quantities FROM live
          UNION ALL
-         SELECT o.order_id, NULL, t.cause, NULL, NULL
-         FROM unnest($1::uuid[]) AS o (order_id)
-         CROSS JOIN LATERAL (
-             SELECT cause FROM tombstones WHERE order_id = o.order_id OFFSET 0
-         ) AS t",
+         SELECT order_id, NULL, cause, NULL, NULL
+         FROM tombstones
+         WHERE order_id = ANY($1)",
     )
     .bind(order_ids)
     .fetch_all(tx)
