@@ -27,7 +27,8 @@ pub mod clock;
 pub mod db;
 pub mod event;
 
-/// The way out.
+/// The way out: to other services, and to whoever is outside.
+pub mod breaker;
 pub mod outbox;
 
 /// What services promise each other.

@@ -15,7 +15,6 @@ pub mod domain;
 pub mod event_handlers;
 pub mod http;
 
-mod breaker;
 mod mailer;
 mod sender;
 mod store;

@@ -7,13 +7,13 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, stream};
 use shared::batch::{Cause, HandlerError, Outgoing};
+use shared::breaker::{Allowance, Breaker};
 use shared::rail::Rail;
 use shared::telemetry::{self, propagation};
 use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use crate::breaker::{Allowance, Breaker};
 use crate::config::Config;
 use crate::domain::{self, Notification, Outcome, State};
 use crate::mailer::{CONNECTIONS_MAX, Mailer};
@@ -25,6 +25,8 @@ const POLL: Duration = Duration::from_millis(250);
 const CLAIMED_MAX: usize = 40;
 /// Longer than sending all that was claimed can take. After a crash a mail waits this long.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
+/// A mail server that was away is found within this time when it returns.
+const PROBE_EVERY_MAX: Duration = Duration::from_secs(15);
 
 /// A try and what became of it.
 struct Tried {
@@ -36,7 +38,7 @@ struct Tried {
 
 pub(crate) async fn send_mails(rail: Rail, config: Config) -> anyhow::Result<()> {
     let mailer = Mailer::new(&config)?;
-    let mut breaker = Breaker::Closed;
+    let mut breaker = Breaker::new(PROBE_EVERY_MAX);
     while !rail.stopping().is_cancelled() {
         let limit = match breaker.allowance(Instant::now()) {
             Allowance::All => CLAIMED_MAX,
@@ -203,14 +205,10 @@ async fn book(rail: &Rail, tried: Vec<Tried>) -> Result<(), HandlerError> {
 
 fn note(breaker: Breaker, answered: bool) -> Breaker {
     let after = breaker.after(answered, Instant::now());
-    match (breaker, after) {
-        (Breaker::Closed, Breaker::Open { .. }) => {
-            tracing::warn!("The mail server cannot be reached; mails wait");
-        }
-        (Breaker::Open { .. }, Breaker::Closed) => {
-            tracing::info!("The mail server can be reached again");
-        }
-        (Breaker::Closed, Breaker::Closed) | (Breaker::Open { .. }, Breaker::Open { .. }) => {}
+    match (breaker.is_open(), after.is_open()) {
+        (false, true) => tracing::warn!("The mail server cannot be reached; mails wait"),
+        (true, false) => tracing::info!("The mail server can be reached again"),
+        (false, false) | (true, true) => {}
     }
     after
 }
