@@ -7,6 +7,8 @@ use rsgen_avro::{Generator, Source};
 fn main() {
     let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas");
     println!("cargo::rerun-if-changed={}", schemas.display());
+    // sqlx cannot always notice by itself.
+    println!("cargo::rerun-if-changed=../migrations/rail");
 
     let mut generated = Vec::new();
     let generator = Generator::builder()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sqlx::PgPool;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// A request that cannot get a connection within this is answered with 503, so that a dead
@@ -36,8 +36,26 @@ pub fn options(url: &str, name: &str) -> anyhow::Result<PgConnectOptions> {
     ]))
 }
 
+/// What opens every service's database: outbox, inbox and fence.
+static RAIL: Migrator = sqlx::migrate!("../migrations/rail");
+
+/// The rail's own migrations beside a service's, as one list.
+pub(crate) fn migrations<'a>(of_service: impl IntoIterator<Item = &'a Migrator>) -> Migrator {
+    let mut all: Vec<Migration> = RAIL.iter().cloned().collect();
+    all.extend(of_service.into_iter().flat_map(Migrator::iter).cloned());
+    all.sort_by_key(|migration| migration.version);
+    for pair in all.windows(2) {
+        assert_ne!(
+            pair[0].version, pair[1].version,
+            "two migrations have the same number: {} and {}",
+            pair[0].description, pair[1].description
+        );
+    }
+    Migrator::with_migrations(all)
+}
+
 /// Migrations are the init step's work; a service only refuses to run before them.
-pub async fn check_migrations(pool: &PgPool, migrations: &Migrator) -> anyhow::Result<()> {
+pub(crate) async fn check_migrations(pool: &PgPool, migrations: &Migrator) -> anyhow::Result<()> {
     let applied: Vec<i64> =
         sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version")
             .fetch_all(pool)

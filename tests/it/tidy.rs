@@ -169,19 +169,6 @@ fn manifests_take_lints_and_versions_from_the_workspace() {
 }
 
 #[test]
-fn the_messaging_migration_is_the_same_for_all() {
-    let messaging = files("migrations", "0001_messaging.sql");
-    assert_eq!(messaging.len(), 5);
-    for (file, text) in &messaging {
-        assert_eq!(
-            text, &messaging[0].1,
-            "{file} differs from {}",
-            messaging[0].0
-        );
-    }
-}
-
-#[test]
 fn every_setting_stands_in_the_sample_with_its_meaning() {
     let sample = fs::read_to_string(root().join("deploy/sample.env")).expect("the sample");
     let mut culprits = Vec::new();

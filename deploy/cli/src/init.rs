@@ -5,19 +5,16 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use rdkafka::ClientConfig;
-use shared::avro::registry::{Registry, subject};
+use shared::avro::registry::Registry;
 use shared::contract::CATALOGUE;
 use shared::contract::topic::TOPICS;
-use shared::kafka::admin::{NewTopicSpec, create_topics};
-use shared::kafka::{Names, dead_letter_topic};
-use shared::{avro, outbox};
-use sqlx::postgres::PgPoolOptions;
+use shared::kafka::Names;
+use shared::kafka::admin::NewTopicSpec;
+use shared::service::patiently;
+use shared::service::setup::{self, TopicConfig};
 
 use crate::local::{Layout, Progress};
 use crate::{dev_keys, services};
-
-/// Producers and consumers deploy apart, and old records are replayed.
-const COMPATIBILITY: &str = "FULL_TRANSITIVE";
 
 #[derive(Debug, Clone, Args)]
 pub struct Init {
@@ -29,11 +26,8 @@ pub struct Init {
     pub kafka_bootstrap_servers: String,
     #[arg(long, env = "KAFKA_NAMESPACE", default_value = "")]
     pub kafka_namespace: String,
-    /// More partitions let more instances of a service share the work.
-    #[arg(long, env = "KAFKA_PARTITIONS", default_value_t = 8)]
-    pub partitions: i32,
-    #[arg(long, env = "KAFKA_REPLICATION", default_value_t = 1)]
-    pub replication: i32,
+    #[command(flatten)]
+    pub topics: TopicConfig,
     #[arg(
         long,
         env = "SCHEMA_REGISTRY_URL",
@@ -64,8 +58,10 @@ impl Init {
         Self {
             kafka_bootstrap_servers: endpoints.kafka,
             kafka_namespace: String::new(),
-            partitions: 8,
-            replication: 1,
+            topics: TopicConfig {
+                partitions: 8,
+                replication: 1,
+            },
             schema_registry_url: endpoints.registry,
             order_database_url: database("order"),
             inventory_database_url: database("inventory"),
@@ -76,16 +72,25 @@ impl Init {
         }
     }
 
+    /// With patience: a restart of everything starts this step before the parts are there.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        self.apply(&Progress::to_stderr()).await
+        let progress = Progress::to_stderr();
+        let waiting = |error: &anyhow::Error| progress.say("init", format!("waits: {error:#}"));
+        patiently(async || self.apply(&progress).await, waiting).await
     }
 
     pub async fn apply(&self, progress: &Progress) -> anyhow::Result<()> {
         if let Some(dir) = &self.dir {
             dev_keys::ensure(dir)?;
         }
-        let (topics, ids) = tokio::try_join!(self.topics(), self.schemas())?;
-        progress.say("init", format!("{topics} topics, {} schemas", ids.len()));
+        let registry = Registry::new(&self.schema_registry_url)?;
+        let (kafka, specs) = (self.kafka(), self.topic_specs());
+        let ((), registered) = tokio::try_join!(
+            self.topics.create(&kafka, &specs),
+            setup::register(&registry, CATALOGUE)
+        )?;
+        let (topics, schemas) = (specs.len(), registered.len());
+        progress.say("init", format!("{topics} topics, {schemas} schemas"));
         for (name, url) in self.databases() {
             let url = url.with_context(|| {
                 format!(
@@ -93,7 +98,7 @@ impl Init {
                     name.to_uppercase()
                 )
             })?;
-            migrate(name, url, &ids)
+            setup::migrate(url, services::migrations(name), &registered)
                 .await
                 .with_context(|| format!("cannot prepare {name}"))?;
         }
@@ -116,31 +121,11 @@ impl Init {
         let names = Names::new(&self.kafka_namespace);
         let mut specs = Vec::new();
         for (topic, groups) in TOPICS {
-            let partitions = self.partitions;
-            let name = names.topic(topic.0);
-            specs.push(NewTopicSpec {
-                name,
-                partitions,
-                dead_letters: false,
-            });
-            for group in *groups {
-                let name = names.topic(&dead_letter_topic(topic.0, group));
-                specs.push(NewTopicSpec {
-                    name,
-                    partitions: 1,
-                    dead_letters: true,
-                });
-            }
+            specs.push(self.topics.topic(&names, *topic));
+            let of_group = |group: &&str| self.topics.dead_letters(&names, *topic, group);
+            specs.extend(groups.iter().map(of_group));
         }
         specs
-    }
-
-    async fn topics(&self) -> anyhow::Result<usize> {
-        let specs = self.topic_specs();
-        create_topics(&self.kafka(), &specs, self.replication)
-            .await
-            .with_context(|| format!("Kafka at {}", self.kafka_bootstrap_servers))?;
-        Ok(specs.len())
     }
 
     pub fn kafka(&self) -> ClientConfig {
@@ -150,28 +135,4 @@ impl Init {
             .set("client.id", "ticketrail-init");
         client
     }
-
-    /// Subject, text and id of every schema.
-    async fn schemas(&self) -> anyhow::Result<Vec<(String, &'static str, u32)>> {
-        let registry = Registry::new(&self.schema_registry_url)?;
-        let mut ids = Vec::new();
-        for schema in CATALOGUE {
-            let id = registry.register(schema, COMPATIBILITY).await?;
-            ids.push((subject(schema)?, schema.text, id));
-        }
-        Ok(ids)
-    }
-}
-
-async fn migrate(name: &str, url: &str, ids: &[(String, &'static str, u32)]) -> anyhow::Result<()> {
-    let pool = PgPoolOptions::new().max_connections(1).connect(url).await?;
-    let migrations = services::migrations(name).context("a service has migrations")?;
-    migrations.run(&pool).await?;
-    for (subject, text, id) in ids {
-        avro::remember(&pool, *id, subject, text).await?;
-    }
-    // The first event may come before the service's own housekeeping.
-    outbox::maintain_partitions(&pool, 7, 7, 9).await?;
-    pool.close().await;
-    Ok(())
 }

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Service, Task};
+use super::{Mode, Service, Task, setup};
 use crate::avro::Codec;
 use crate::avro::registry::Registry;
 use crate::clock::Clock;
@@ -25,8 +25,9 @@ use crate::rail::Rail;
 use crate::telemetry::{Telemetry, metrics};
 use crate::{db, http, outbox};
 
-/// Dependencies may still be starting; after this the process gives up and is started again.
-const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Dependencies may still be starting, or coming back after a hard end on a busy machine; after
+/// this the process gives up and is started again.
+const BOOT_TIMEOUT: Duration = Duration::from_secs(90);
 const BOOT_RETRY: Duration = Duration::from_millis(500);
 /// A task that fails is started again after this.
 const TASK_RESTART: Duration = Duration::from_secs(1);
@@ -50,7 +51,7 @@ pub struct Running {
     drain_timeout: Duration,
 }
 
-pub(super) fn main(service: Service, config: CommonConfig, healthcheck: bool) -> ExitCode {
+pub(super) fn main(service: Service, config: CommonConfig, mode: Option<Mode>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // A service is one consumer, one relay and a few requests; more threads only switch.
@@ -60,8 +61,10 @@ pub(super) fn main(service: Service, config: CommonConfig, healthcheck: bool) ->
         .expect("the operating system gives a process its threads");
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     runtime.block_on(async {
-        if healthcheck {
-            return ask_readiness(service.ops_addr(&config)).await;
+        match mode {
+            None => {}
+            Some(Mode::Healthcheck) => return ask_readiness(service.ops_addr(&config)).await,
+            Some(Mode::Init(topics)) => return init(service, &config, &topics).await,
         }
         let telemetry =
             match Telemetry::start(service.name, config.otel_exporter_otlp_endpoint.as_deref()) {
@@ -83,6 +86,22 @@ pub(super) fn main(service: Service, config: CommonConfig, healthcheck: bool) ->
             ExitCode::FAILURE
         }
     })
+}
+
+async fn init(service: Service, config: &CommonConfig, topics: &setup::TopicConfig) -> ExitCode {
+    let waiting = |error: &anyhow::Error| eprintln!("{} waits: {error:#}", service.name);
+    match patiently(
+        async || setup::init(&service, config, topics).await,
+        waiting,
+    )
+    .await
+    {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{} cannot be prepared: {error:#}", service.name);
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn serve_until_stopped(service: Service, config: CommonConfig) -> anyhow::Result<()> {
@@ -137,11 +156,18 @@ pub async fn start(
     let consumer_client = client::consumer(&config, &group, service.name);
     client::check_consumer(&consumer_client)?;
 
-    let codec = patiently(async || {
-        db::check_durability(&pool).await?;
-        db::check_migrations(&pool, service.migrations).await?;
-        prepare(&service, &config, &pool, &names).await
-    })
+    let waiting = |error: &anyhow::Error| {
+        tracing::warn!(error = %error, "Not ready to start yet: {error:#}");
+    };
+    let migrations = db::migrations(service.migrations.iter().copied());
+    let codec = patiently(
+        async || {
+            db::check_durability(&pool).await?;
+            db::check_migrations(&pool, &migrations).await?;
+            prepare(&service, &config, &pool, &names).await
+        },
+        waiting,
+    )
     .await?;
 
     let health = Health::default();
@@ -328,26 +354,21 @@ async fn prepare(
     pool: &PgPool,
     names: &Names,
 ) -> anyhow::Result<Codec> {
-    let consumed = service
-        .consumer
-        .as_ref()
-        .map(|consumer| consumer.topics())
-        .unwrap_or_default();
     let mut topics = Vec::new();
-    for topic in consumed {
+    for topic in service.consumed_topics() {
         topics.push(names.topic(topic.0));
         topics.push(names.topic(&dead_letter_topic(topic.0, service.name)));
     }
     topics.extend(
         service
-            .publishes
-            .iter()
-            .map(|schema| names.topic(schema.topic.0)),
+            .published_topics()
+            .into_iter()
+            .map(|topic| names.topic(topic.0)),
     );
     topics.sort();
     topics.dedup();
     admin::check_topics(&client::common(config, service.name), &topics).await?;
-    outbox::maintain_partitions(pool, PARTITION_DAYS_AHEAD, OUTBOX_DAYS, INBOX_DAYS).await?;
+    maintain_partitions(pool).await?;
     let registry = Registry::new(&config.schema_registry_url)?;
     Codec::load(registry, pool.clone(), schemas(service)).await
 }
@@ -365,8 +386,15 @@ fn schemas(service: &Service) -> Vec<Schema> {
     schemas
 }
 
+pub(super) async fn maintain_partitions(pool: &PgPool) -> Result<(), sqlx::Error> {
+    outbox::maintain_partitions(pool, PARTITION_DAYS_AHEAD, OUTBOX_DAYS, INBOX_DAYS).await
+}
+
 /// Parts start in any order: what is not there yet is waited for, within bounds.
-async fn patiently<T>(mut work: impl AsyncFnMut() -> anyhow::Result<T>) -> anyhow::Result<T> {
+pub async fn patiently<T>(
+    mut work: impl AsyncFnMut() -> anyhow::Result<T>,
+    waiting: impl Fn(&anyhow::Error),
+) -> anyhow::Result<T> {
     let until = tokio::time::Instant::now() + BOOT_TIMEOUT;
     loop {
         match work().await {
@@ -374,7 +402,7 @@ async fn patiently<T>(mut work: impl AsyncFnMut() -> anyhow::Result<T>) -> anyho
             Err(error) if tokio::time::Instant::now() >= until => return Err(error),
             Err(error) if is_refusal(&error) => return Err(error),
             Err(error) => {
-                tracing::warn!(error = %error, "Not ready to start yet: {error:#}");
+                waiting(&error);
                 tokio::time::sleep(BOOT_RETRY).await;
             }
         }
@@ -383,10 +411,16 @@ async fn patiently<T>(mut work: impl AsyncFnMut() -> anyhow::Result<T>) -> anyho
 
 /// Waiting would not help: the surroundings are there, and wrong.
 fn is_refusal(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<sqlx::Error>()
-        .is_none_or(|error| !db::is_transient(error))
-        && error.downcast_ref::<rdkafka::error::KafkaError>().is_none()
+    if let Some(error) = error.downcast_ref::<sqlx::Error>() {
+        return !db::is_transient(error);
+    }
+    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+        let starting = error
+            .status()
+            .is_some_and(|status| status.is_server_error());
+        return !(starting || error.is_connect() || error.is_timeout());
+    }
+    error.downcast_ref::<rdkafka::error::KafkaError>().is_none()
         && error.downcast_ref::<admin::TopicMissing>().is_none()
 }
 
@@ -413,9 +447,7 @@ async fn keep_house(
     loop {
         tokio::select! {
             _ = maintain.tick() => {
-                let days = (PARTITION_DAYS_AHEAD, OUTBOX_DAYS, INBOX_DAYS);
-                let done = outbox::maintain_partitions(&pool, days.0, days.1, days.2).await;
-                if let Err(error) = done {
+                if let Err(error) = maintain_partitions(&pool).await {
                     tracing::warn!(error = %error, "Partitions were not maintained: {error}");
                 }
             }

@@ -10,18 +10,20 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::CommonConfig;
 use crate::consumer::{Consumer, EventHandler};
-use crate::event::{Event, Schema};
+use crate::event::{Event, Schema, Topic};
 use crate::rail::Rail;
 
 mod boot;
+pub mod setup;
 
-pub use boot::{Running, start};
+pub use boot::{Running, patiently, start};
 
 /// What is different about a service. Everything else is the same for all.
 pub struct Service {
     pub(crate) name: &'static str,
     pub(crate) port: u16,
-    pub(crate) migrations: &'static Migrator,
+    /// Beside the rail's own.
+    pub(crate) migrations: Vec<&'static Migrator>,
     pub(crate) publishes: Vec<Schema>,
     pub(crate) routes: Option<Routes>,
     pub(crate) consumer: Option<Box<dyn Consumer>>,
@@ -37,11 +39,16 @@ pub(crate) struct Task {
 }
 
 impl Service {
-    pub fn new(name: &'static str, port: u16, migrations: &'static Migrator) -> Self {
+    /// A service without tables of its own has no `migrations`.
+    pub fn new(
+        name: &'static str,
+        port: u16,
+        migrations: impl Into<Option<&'static Migrator>>,
+    ) -> Self {
         Self {
             name,
             port,
-            migrations,
+            migrations: migrations.into().into_iter().collect(),
             publishes: Vec::new(),
             routes: None,
             consumer: None,
@@ -89,6 +96,20 @@ impl Service {
         self
     }
 
+    pub(crate) fn published_topics(&self) -> Vec<Topic> {
+        let mut topics: Vec<_> = self.publishes.iter().map(|schema| schema.topic).collect();
+        topics.sort();
+        topics.dedup();
+        topics
+    }
+
+    pub(crate) fn consumed_topics(&self) -> Vec<Topic> {
+        self.consumer
+            .as_ref()
+            .map(|consumer| consumer.topics())
+            .unwrap_or_default()
+    }
+
     pub(crate) fn api_addr(&self, config: &CommonConfig) -> SocketAddr {
         let default = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port);
         config.http_addr.unwrap_or(default)
@@ -114,6 +135,8 @@ struct Cli<C: Args> {
 enum Mode {
     /// Ask the running service whether it is ready; for images that have no shell.
     Healthcheck,
+    /// Make its topics, register its schemas, apply its migrations; may be run again at any time.
+    Init(setup::TopicConfig),
 }
 
 /// The whole `main` of a service.
@@ -127,9 +150,5 @@ pub fn main_with<C: Args, A: Into<std::ffi::OsString> + Clone>(
     args: impl IntoIterator<Item = A>,
 ) -> ExitCode {
     let cli = Cli::<C>::parse_from(args);
-    boot::main(
-        service(cli.own),
-        cli.common,
-        matches!(cli.mode, Some(Mode::Healthcheck)),
-    )
+    boot::main(service(cli.own), cli.common, cli.mode)
 }

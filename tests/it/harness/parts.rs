@@ -79,7 +79,7 @@ async fn start() -> Parts {
     init.notification_database_url = template("notification");
     init.fraud_database_url = template("fraud");
     init.kafka_namespace = "template.".to_owned();
-    init.partitions = 1;
+    init.topics.partitions = 1;
     init.apply(&Progress::quiet())
         .await
         .expect("topics, schemas and tables");

@@ -62,7 +62,7 @@ impl World {
         let namespace = format!("w{number}.");
         let mut init = Init::of(&parts.layout);
         init.kafka_namespace.clone_from(&namespace);
-        init.partitions = 2;
+        init.topics.partitions = 2;
         let mut pools = BTreeMap::new();
         for name in NAMES {
             let url = parts
