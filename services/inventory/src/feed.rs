@@ -36,8 +36,10 @@ async fn tell_some(rail: &Rail) -> Result<bool, HandlerError> {
         let skus = skus.clone();
         Box::pin(async move {
             let mut levels = store::load_told_levels(tx, &skus).await?;
+            // Under the SKUs' locks, or a buffer that is being set could be missed.
+            let channels = store::load_channels(&mut *tx).await?;
 
-            let events = domain::tell_levels(&mut levels);
+            let events = domain::tell_levels(&mut levels, &channels);
 
             store::save_told_levels(tx, &levels).await?;
 

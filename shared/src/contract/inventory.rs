@@ -4,7 +4,7 @@ use crate::contract::topic;
 use crate::event::{Event, Topic};
 
 pub use super::generated::{
-    AllocatedLine, ReleasedLine, ReleasedStock, StockAllocation, StockShortfall,
+    AllocatedLine, ChannelLevel, ReleasedLine, ReleasedStock, StockAllocation, StockShortfall,
 };
 pub use super::generated::{
     LowStock, StockLevelChanged, StockRejected, StockReleased, StockReserved,

@@ -19,6 +19,7 @@
 //! again finds the state it left behind and changes nothing.
 
 mod adjustment;
+mod channels;
 mod orders;
 mod placement;
 mod stock;
@@ -36,6 +37,7 @@ use shared::contract::shipment::{PickingListVoided, ShipmentDispatched};
 use uuid::Uuid;
 
 pub(crate) use adjustment::{Adjustment, Refusal, adjust, set_threshold};
+pub(crate) use channels::{Channel, available_to_sell};
 pub(crate) use orders::{Book, LedgerEntry, Order, Reservation, State};
 pub(crate) use placement::{Network, Position};
 pub(crate) use stock::{Level, Stock, Told, tell_levels};

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use shared::batch::Events;
 use shared::contract::inventory::{LowStock, StockLevelChanged};
 
+use super::channels::{Channel, available_to_sell};
+
 /// Units of one SKU in one warehouse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Level {
@@ -162,7 +164,7 @@ pub(crate) struct Told {
 }
 
 /// Tells the levels that differ from what was told, and keeps only those.
-pub(crate) fn tell_levels(levels: &mut Vec<Told>) -> Events {
+pub(crate) fn tell_levels(levels: &mut Vec<Told>, channels: &[Channel]) -> Events {
     let mut events = Events::none();
     levels.retain_mut(|level| {
         let latest = Some((level.on_hand, level.reserved));
@@ -171,13 +173,15 @@ pub(crate) fn tell_levels(levels: &mut Vec<Told>) -> Events {
         }
         level.version += 1;
         level.told = latest;
+        let available = level.on_hand - level.reserved;
         events.push(
             level.version,
             StockLevelChanged {
                 sku: level.sku.clone(),
                 on_hand: level.on_hand,
                 reserved: level.reserved,
-                available: level.on_hand - level.reserved,
+                available,
+                channels: available_to_sell(available, channels),
             },
         );
         true

@@ -1,16 +1,18 @@
 //! What is sent and answered.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared::http::error::{ApiError, FieldError};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::Level;
+use crate::domain::{Channel, Level, available_to_sell};
 use crate::store::{LedgerLine, StockRow};
 
 /// More in one go is a slip of the finger.
-const UNITS_MAX: i32 = 1_000_000;
+pub(super) const UNITS_MAX: i32 = 1_000_000;
 const THRESHOLD_MAX: i64 = 1_000_000_000;
 const REASON_CHARS_MAX: usize = 200;
 
@@ -123,14 +125,16 @@ fn check_reason(reason: &str) -> Option<FieldError> {
     })
 }
 
-fn field(field: &str, detail: impl Into<String>) -> FieldError {
+pub(super) fn field(field: &str, detail: impl Into<String>) -> FieldError {
     FieldError {
         field: field.to_owned(),
         detail: detail.into(),
     }
 }
 
-fn refuse_if_any<const N: usize>(errors: [Option<FieldError>; N]) -> Result<(), ApiError> {
+pub(super) fn refuse_if_any<const N: usize>(
+    errors: [Option<FieldError>; N],
+) -> Result<(), ApiError> {
     let errors: Vec<FieldError> = errors.into_iter().flatten().collect();
     if errors.is_empty() {
         Ok(())
@@ -186,12 +190,14 @@ pub(super) struct StockView {
     on_hand: i64,
     reserved: i64,
     available: i64,
+    /// What each channel may sell.
+    channels: BTreeMap<String, i64>,
     warehouses: Vec<LevelView>,
 }
 
 impl StockView {
     /// From rows that are sorted by SKU.
-    pub(super) fn group(rows: Vec<StockRow>) -> Vec<Self> {
+    pub(super) fn group(rows: Vec<StockRow>, channels: &[Channel]) -> Vec<Self> {
         let mut views: Vec<Self> = Vec::new();
         for row in rows {
             if views.last().is_none_or(|view| view.sku != row.sku) {
@@ -200,6 +206,7 @@ impl StockView {
                     on_hand: 0,
                     reserved: 0,
                     available: 0,
+                    channels: BTreeMap::new(),
                     warehouses: Vec::new(),
                 });
             }
@@ -211,6 +218,13 @@ impl StockView {
             view.reserved += level.reserved;
             view.available += level.available;
             view.warehouses.push(level);
+        }
+        for view in &mut views {
+            let levels = available_to_sell(view.available, channels);
+            view.channels = levels
+                .into_iter()
+                .map(|level| (level.channel, level.available))
+                .collect();
         }
         views
     }

@@ -41,7 +41,7 @@ pub(super) async fn list_stock(
 
     let rows = store::list_stock(rail.pool(), query.cursor.as_deref(), limit as i64 + 1).await?;
 
-    let mut items = StockView::group(rows);
+    let mut items = StockView::group(rows, &store::load_channels(rail.pool()).await?);
     let more = items.len() > limit;
     items.truncate(limit);
     let next_cursor = items.last().filter(|_| more).map(|last| last.sku.clone());
@@ -64,7 +64,7 @@ pub(super) async fn show_stock(
 ) -> Result<Json<StockView>, ApiError> {
     let rows = store::find_stock(rail.pool(), &sku).await?;
 
-    StockView::group(rows)
+    StockView::group(rows, &store::load_channels(rail.pool()).await?)
         .pop()
         .map(Json)
         .ok_or_else(|| sku_not_found(&sku))

@@ -2,6 +2,7 @@
 
 mod adjustments;
 mod body;
+mod channels;
 mod ledger;
 mod levels;
 
@@ -25,6 +26,8 @@ pub(crate) fn router(rail: Rail) -> OpenApiRouter {
         .routes(routes!(adjustments::correct))
         .routes(routes!(adjustments::set_threshold))
         .routes(routes!(ledger::list_ledger))
+        .routes(routes!(channels::list_channels))
+        .routes(routes!(channels::set_buffer))
         .with_state(rail)
 }
 

@@ -4,12 +4,16 @@
 //! each with its stock by warehouse.
 
 mod adjustments;
+mod channels;
 mod levels;
 mod orders;
 mod stock;
 
 pub(crate) use adjustments::{
     LedgerLine, ensure_level, find_adjustment, list_ledger, save_adjustment, warehouse_exists,
+};
+pub(crate) use channels::{
+    ChannelRow, forget_told_levels, list_channels, load_channels, set_buffer,
 };
 pub(crate) use levels::{changed_skus, load_told_levels, save_told_levels};
 pub(crate) use orders::load_orders;

@@ -1,6 +1,6 @@
 //! Levels, alarms and the feed.
 
-use shared::contract::inventory::LowStock;
+use shared::contract::inventory::{LowStock, StockLevelChanged};
 
 use super::*;
 
@@ -120,7 +120,12 @@ fn the_feed_tells_only_levels_that_changed_and_the_first() {
         level("TRAY", 5, Some((6, 1))),
     ];
 
-    let events = tell_levels(&mut levels);
+    let channels = [Channel {
+        code: "amazon".to_owned(),
+        buffer: 3,
+    }];
+
+    let events = tell_levels(&mut levels, &channels);
 
     assert_eq!(events.types(), ["StockLevelChanged", "StockLevelChanged"]);
     let told: Vec<_> = levels
@@ -128,5 +133,7 @@ fn the_feed_tells_only_levels_that_changed_and_the_first() {
         .map(|level| (level.sku.as_str(), level.version, level.told))
         .collect();
     assert_eq!(told, [("MUG", 5, Some((5, 1))), ("TRAY", 5, Some((5, 1)))]);
-    assert!(tell_levels(&mut levels).is_empty());
+    let (_, first) = events.find::<StockLevelChanged>().expect("the MUG's level");
+    assert_eq!((first.available, first.channels[0].available), (4, 1));
+    assert!(tell_levels(&mut levels, &channels).is_empty());
 }
