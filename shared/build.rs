@@ -9,6 +9,7 @@ fn main() {
     println!("cargo::rerun-if-changed={}", schemas.display());
     // sqlx cannot always notice by itself.
     println!("cargo::rerun-if-changed=../migrations/rail");
+    println!("cargo::rerun-if-changed=../migrations/deliveries");
 
     let mut generated = Vec::new();
     let generator = Generator::builder()

@@ -29,6 +29,7 @@ pub mod event;
 
 /// The way out: to other services, and to whoever is outside.
 pub mod breaker;
+pub mod delivery;
 pub mod outbox;
 
 /// What services promise each other.

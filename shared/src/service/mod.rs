@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::CommonConfig;
 use crate::consumer::{Consumer, EventHandler};
+use crate::delivery::{self, Ask, Lane};
 use crate::event::{Event, Schema, Topic};
 use crate::rail::Rail;
 
@@ -81,6 +82,23 @@ impl Service {
     pub fn conversation(mut self, attribute: &'static str) -> Self {
         self.conversation = attribute;
         self
+    }
+
+    /// Tells a provider outside what the handlers request in this lane ([`delivery::request`]).
+    #[must_use]
+    pub fn delivers(mut self, lane: Lane, ask: impl Ask) -> Self {
+        if !self
+            .migrations
+            .iter()
+            .any(|own| std::ptr::eq(*own, &delivery::MIGRATIONS))
+        {
+            self.migrations.push(&delivery::MIGRATIONS);
+        }
+        let of_lane = std::sync::Arc::new((lane, ask));
+        self.task("deliveries", move |rail| {
+            let of_lane = std::sync::Arc::clone(&of_lane);
+            async move { delivery::run(rail, &of_lane.0, &of_lane.1).await }
+        })
     }
 
     /// Work of its own accord: it runs until `rail.stopping()` and is started again when it fails.

@@ -19,6 +19,10 @@ struct Instruments {
     outbox_pending: Gauge<i64>,
     outbox_oldest: Gauge<f64>,
     http_duration: Histogram<f64>,
+    asked: Counter<u64>,
+    deliveries_pending: Gauge<i64>,
+    deliveries_oldest: Gauge<f64>,
+    breaker_open: Gauge<i64>,
 }
 
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
@@ -52,6 +56,13 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
             .f64_histogram("http.server.request.duration")
             .with_unit("s")
             .build(),
+        asked: meter.u64_counter("ticketrail.deliveries.attempts").build(),
+        deliveries_pending: meter.i64_gauge("ticketrail.deliveries.pending").build(),
+        deliveries_oldest: meter
+            .f64_gauge("ticketrail.deliveries.oldest")
+            .with_unit("s")
+            .build(),
+        breaker_open: meter.i64_gauge("ticketrail.breaker.open").build(),
     }
 });
 
@@ -116,4 +127,33 @@ pub(crate) fn http(route: String, method: String, status: u16, took: Duration) {
             KeyValue::new("http.response.status_code", i64::from(status)),
         ],
     );
+}
+
+/// One attempt to tell a provider something.
+pub(crate) fn asked(service: &'static str, lane: &str, answer: &'static str) {
+    let labels = [
+        KeyValue::new("service", service),
+        KeyValue::new("lane", lane.to_owned()),
+        KeyValue::new("answer", answer),
+    ];
+    INSTRUMENTS.asked.add(1, &labels);
+}
+
+/// What waits in a lane, and whether its provider is taken to be away.
+pub(crate) fn deliveries(
+    service: &'static str,
+    lane: &str,
+    pending: i64,
+    oldest_s: f64,
+    breaker_open: bool,
+) {
+    let labels = [
+        KeyValue::new("service", service),
+        KeyValue::new("lane", lane.to_owned()),
+    ];
+    INSTRUMENTS.deliveries_pending.record(pending, &labels);
+    INSTRUMENTS.deliveries_oldest.record(oldest_s, &labels);
+    INSTRUMENTS
+        .breaker_open
+        .record(breaker_open.into(), &labels);
 }
