@@ -493,7 +493,7 @@ fn every_event_has_a_consumer() {
         of(&notification::event_handler(&defaults::of(&[]))),
     );
 
-    // For sales channels and for whoever bills: outside the suite.
+    // For sales channels (`shared/examples/marketplaces`) and for whoever bills: outside the suite.
     readers.remove("StockLevelChanged");
     readers.remove("OrderCompleted");
     let unread: Vec<_> = readers

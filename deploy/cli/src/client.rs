@@ -59,6 +59,10 @@ impl Client {
         self.send(Method::POST, url, Some(body), None).await
     }
 
+    pub async fn put(&self, url: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.send(Method::PUT, url, Some(body), None).await
+    }
+
     /// A write that may safely be sent again under the same key.
     pub async fn post_once(&self, url: &str, key: &str, body: &Value) -> anyhow::Result<Answer> {
         self.send(Method::POST, url, Some(body), Some(key)).await

@@ -8,6 +8,7 @@
     reason = "a command line tool answers on standard output"
 )]
 
+pub mod beside;
 pub mod dev_keys;
 pub mod init;
 pub mod local;
@@ -83,6 +84,9 @@ enum Verb {
     /// Receive mails as files
     #[command(hide = true)]
     MailSink(mail_sink::MailSink),
+    /// Be a provider outside
+    #[command(hide = true)]
+    Provider(provider::Provider),
 }
 
 /// A promise was found broken: exit code 1.
@@ -97,36 +101,46 @@ pub struct Usage(pub String);
 
 pub fn main() -> ExitCode {
     let verb = Cli::parse().verb;
-    // A service brings its own runtime and its own telemetry.
-    if let Verb::Run(run) = verb {
-        return run.run();
+    match verb {
+        // A service brings its own runtime and its own telemetry.
+        Verb::Run(run) => run.run(),
+        Verb::Provider(provider) => provider::main(provider),
+        verb => block_on(verb.run()),
     }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .expect("the operating system gives a process its threads");
-    let outcome = runtime.block_on(async {
-        match verb {
-            Verb::Up(up) => up.run().await,
-            Verb::Down(down) => down.run().await,
-            Verb::Status(status) => status.run().await,
-            Verb::Init(init) => init.run().await,
-            Verb::Token(token) => token.run(),
-            Verb::Order(order) => order.run().await,
-            Verb::Trace(trace) => trace.run().await,
-            Verb::Demo(demo) => demo.run().await,
-            Verb::Verify(verify) => verify.run().await,
-            Verb::Bench(bench) => bench.run().await,
-            Verb::MailSink(sink) => sink.run(),
-            Verb::Run(_) => unreachable!("handled above"),
-        }
-    });
-    match outcome {
+    match runtime.block_on(work) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ticketrail: {error:#}");
             ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+impl Verb {
+    async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Up(up) => up.run().await,
+            Self::Down(down) => down.run().await,
+            Self::Status(status) => status.run().await,
+            Self::Init(init) => init.run().await,
+            Self::Token(token) => token.run(),
+            Self::Order(order) => order.run().await,
+            Self::Trace(trace) => trace.run().await,
+            Self::Demo(demo) => demo.run().await,
+            Self::Verify(verify) => verify.run().await,
+            Self::Bench(bench) => bench.run().await,
+            Self::MailSink(sink) => sink.run(),
+            Self::Run(_) | Self::Provider(_) => {
+                unreachable!("they bring their own runtime")
+            }
         }
     }
 }

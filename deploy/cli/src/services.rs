@@ -7,6 +7,7 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 
 use crate::dev_keys;
+use crate::local::ports::ServicePorts;
 use crate::local::program::{Kind, Program};
 use crate::local::{Health, Layout};
 
@@ -45,26 +46,34 @@ pub fn program(layout: &Layout, name: &str, automatic_warehouse: bool) -> anyhow
         .ports()
         .service(name)
         .ok_or_else(|| anyhow::anyhow!("{name} is no service; there are {}", NAMES.join(", ")))?;
-    let databases = layout.databases();
+    Ok(program_at(layout, name, ports, &layout.databases()[name])
+        .env("SMTP_URL", &endpoints.smtp)
+        .env("JAEGER_UI_URL", &endpoints.jaeger)
+        .env("WAREHOUSE_AUTOMATIC", automatic_warehouse.to_string()))
+}
+
+/// The same for any service on the rail.
+pub(crate) fn program_at(
+    layout: &Layout,
+    name: &str,
+    ports: ServicePorts,
+    database_url: &str,
+) -> Program {
+    let endpoints = layout.endpoints();
     let key = dev_keys::public_key_file(&layout.dir).display().to_string();
     let health = format!("http://127.0.0.1:{}/health/ready", ports.ops);
     let api = format!("127.0.0.1:{}", ports.api);
-    Ok(
-        Program::new(name, Kind::Service, &layout.ticketrail, layout.log(name))
-            .args(["run", name])
-            .env("DATABASE_URL", &databases[name])
-            .env("KAFKA_BOOTSTRAP_SERVERS", &endpoints.kafka)
-            .env("SCHEMA_REGISTRY_URL", &endpoints.registry)
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoints.otlp_grpc)
-            .env("HTTP_ADDR", &api)
-            .env("OPS_ADDR", format!("127.0.0.1:{}", ports.ops))
-            .env("JWT_PUBLIC_KEY_FILE", key)
-            .env("SMTP_URL", &endpoints.smtp)
-            .env("JAEGER_UI_URL", &endpoints.jaeger)
-            .env("WAREHOUSE_AUTOMATIC", automatic_warehouse.to_string())
-            .healthy(Health::Http(health), HEALTHY_WITHIN)
-            .address(format!("http://{api}")),
-    )
+    Program::new(name, Kind::Service, &layout.ticketrail, layout.log(name))
+        .args(["run", name])
+        .env("DATABASE_URL", database_url)
+        .env("KAFKA_BOOTSTRAP_SERVERS", &endpoints.kafka)
+        .env("SCHEMA_REGISTRY_URL", &endpoints.registry)
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoints.otlp_grpc)
+        .env("HTTP_ADDR", &api)
+        .env("OPS_ADDR", format!("127.0.0.1:{}", ports.ops))
+        .env("JWT_PUBLIC_KEY_FILE", key)
+        .healthy(Health::Http(health), HEALTHY_WITHIN)
+        .address(format!("http://{api}"))
 }
 
 /// Where a stack keeps the development issuer's keys.

@@ -5,6 +5,7 @@ pub(crate) mod deployed;
 pub(crate) mod driver;
 pub(crate) mod parts;
 pub(crate) mod probe;
+pub(crate) mod provider;
 pub(crate) mod world;
 
 use std::time::{Duration, Instant};

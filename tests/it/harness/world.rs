@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::config::CommonConfig;
 use shared::kafka::admin;
+use shared::service::setup::{self, TopicConfig};
 use shared::service::{Running, Service};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use ticketrail::client::{Answer, Client};
 use ticketrail::init::Init;
+use ticketrail::local::databases;
 use ticketrail::local::mail::{Mail, read_all};
 use ticketrail::services::NAMES;
 use uuid::Uuid;
@@ -27,6 +29,8 @@ pub(crate) struct World {
     pub(crate) namespace: String,
     pub(crate) clock: Clock,
     pub(crate) init: Init,
+    /// Databases of services from outside the suite.
+    guests: BTreeMap<&'static str, String>,
     pools: BTreeMap<&'static str, PgPool>,
     running: HashMap<&'static str, Vec<Running>>,
     closed: bool,
@@ -87,6 +91,7 @@ impl World {
             namespace,
             clock: Clock::default(),
             init,
+            guests: BTreeMap::new(),
             pools,
             running: HashMap::new(),
             closed: false,
@@ -95,13 +100,34 @@ impl World {
 
     /// One more instance of a service.
     pub(crate) async fn run(&mut self, name: &'static str, settings: &Settings) {
-        let running = shared::service::start(
-            service(name, self, settings),
-            self.config(name),
-            self.clock.clone(),
-        )
-        .await
-        .unwrap_or_else(|error| panic!("{name} does not start: {error:#}"));
+        self.start_one(name, service(name, self, settings)).await;
+    }
+
+    /// A service from outside the suite, with a database, topics and schemas of its own.
+    pub(crate) async fn join(&mut self, name: &'static str, service: impl Fn() -> Service) {
+        if !self.guests.contains_key(name) {
+            let database = format!("{}_{name}", self.namespace.trim_end_matches('.'));
+            let url = databases::create_database(&self.parts.endpoints.postgres, &database)
+                .await
+                .expect("a database");
+            let pool = PgPoolOptions::new().max_connections(2).connect_lazy(&url);
+            self.pools.insert(name, pool.expect("an address"));
+            self.guests.insert(name, url);
+            let topics = TopicConfig {
+                partitions: 2,
+                replication: 1,
+            };
+            setup::init(&service(), &self.config(name), &topics)
+                .await
+                .unwrap_or_else(|error| panic!("{name} cannot be prepared: {error:#}"));
+        }
+        self.start_one(name, service()).await;
+    }
+
+    async fn start_one(&mut self, name: &'static str, service: Service) {
+        let running = shared::service::start(service, self.config(name), self.clock.clone())
+            .await
+            .unwrap_or_else(|error| panic!("{name} does not start: {error:#}"));
         self.running.entry(name).or_default().push(running);
         self.until_ready(name).await;
     }
@@ -148,7 +174,8 @@ impl World {
             "inventory" => &self.init.inventory_database_url,
             "shipment" => &self.init.shipment_database_url,
             "notification" => &self.init.notification_database_url,
-            _ => &self.init.fraud_database_url,
+            "fraud" => &self.init.fraud_database_url,
+            guest => return &self.guests[guest],
         };
         url.as_deref().expect("every service has a database")
     }
@@ -320,7 +347,7 @@ impl World {
             .filter(|(_, group)| self.running.contains_key(group))
             .collect();
         until("everything to be published and consumed", async || {
-            for name in NAMES {
+            for name in self.pools.keys() {
                 let pending = shared::outbox::pending(self.pool(name))
                     .await
                     .map_err(|error| error.to_string())?;
@@ -362,7 +389,7 @@ impl World {
     }
 
     async fn assert_no_dead_letters(&self) {
-        for name in NAMES {
+        for name in self.pools.keys() {
             let letters: Vec<(String, i64)> = sqlx::query_as(
                 "SELECT topic, count(*) FROM outbox WHERE version IS NULL GROUP BY topic",
             )
@@ -373,11 +400,19 @@ impl World {
         }
     }
 
+    /// Dead letters that a service has written.
+    pub(crate) async fn dead_letters(&self, name: &str) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM outbox WHERE version IS NULL")
+            .fetch_one(self.pool(name))
+            .await
+            .expect("the outbox")
+    }
+
     /// For stories that put poison on a topic.
     pub(crate) async fn close_with_dead_letters(&mut self) {
         self.until_quiet().await;
         probe::assert_books_balance(self.pool("inventory")).await;
-        for name in NAMES {
+        for name in self.pools.keys().copied().collect::<Vec<_>>() {
             self.stop(name).await;
         }
         self.closed = true;

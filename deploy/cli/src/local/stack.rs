@@ -146,6 +146,18 @@ impl Stack {
         off_the_runtime(move || process::end_all(&[(process, program.ask)], STOP_WITHIN)).await
     }
 
+    /// Stops it, if it is there, and strikes it off the list.
+    pub async fn remove(&self, name: &str) -> Result<()> {
+        match self.stop(name).await {
+            Ok(()) | Err(Error::UnknownPart { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        state::change(&self.layout.dir, |state| {
+            state.entries.retain(|entry| entry.program.name != name);
+            Ok(())
+        })
+    }
+
     /// Starts it as it was started before, and waits until it is healthy.
     pub async fn restart(&self, name: &str) -> Result<()> {
         self.stop(name).await?;

@@ -1,0 +1,7 @@
+//! The simulated provider as a process.
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    provider::main(provider::Provider::parse())
+}
