@@ -1,13 +1,14 @@
 //! Every fate of an order, on a fresh stack, over the same APIs that customers and staff use.
 //!
 //! In the order of a run ([`show`]): set the [`stage`], [`play`] the fates below (each is a
-//! [`scene`], in which a customer and [`staff`] act; their stories stand in [`forward`], [`undone`]
-//! and [`disturbed`]), gather what each left behind ([`mails`], [`traces`]), print the [`table`],
-//! ask the laws.
+//! [`scene`], in which a customer and [`staff`] act; their stories stand in [`forward`],
+//! [`undone`], [`disturbed`] and [`channels`]), gather what each left behind ([`mails`],
+//! [`traces`]), print the [`table`], ask the laws.
 //!
 //! - **What is seen is put in the same words as what is expected**, and compared as text.
 //! - **Nothing waits for a time**: everything waits for a condition, with a bound.
 
+mod channels;
 mod disturbed;
 mod forward;
 mod mails;
@@ -184,6 +185,30 @@ const FATES: &[Fate] = &[
         expected: "confirmed meanwhile; completed, 1 parcel",
         mails: &[Received, Confirmed, Dispatched],
         story: |scene| disturbed::outlasts_shipment(scene).boxed_local(),
+    },
+    Fate {
+        name: "sold on one of several channels",
+        customer: "olga",
+        turn: Turn::Alone,
+        expected: "every channel right in 5 s; completed, 1 parcel",
+        mails: &[Received, Confirmed, Dispatched],
+        story: |scene| channels::is_sold_on_one(scene).boxed_local(),
+    },
+    Fate {
+        name: "a marketplace down for a while",
+        customer: "pia",
+        turn: Turn::Alone,
+        expected: "others right meanwhile; right again in 10 s; completed, 1 parcel",
+        mails: &[Received, Confirmed, Dispatched],
+        story: |scene| channels::outlasts_a_marketplace(scene).boxed_local(),
+    },
+    Fate {
+        name: "the last units on two channels",
+        customer: "quin",
+        turn: Turn::Alone,
+        expected: "one confirmed, one cancelled; completed, 1 parcel",
+        mails: &[Received, Received, Confirmed, Cancelled, Dispatched],
+        story: |scene| channels::sells_the_last(scene).boxed_local(),
     },
 ];
 

@@ -36,6 +36,8 @@ pub(super) struct Basket {
     /// The one on file, unless told.
     pub(super) card: Option<&'static str>,
     pub(super) postal_code: &'static str,
+    /// Our own shop, unless told.
+    pub(super) channel: &'static str,
 }
 
 impl Basket {
@@ -45,13 +47,18 @@ impl Basket {
             quantity,
             card: None,
             postal_code: "10115",
+            channel: "web",
         }
+    }
+
+    pub(super) fn on(self, channel: &'static str) -> Self {
+        Self { channel, ..self }
     }
 
     pub(super) fn request(&self) -> Value {
         let mut request = json!({
             "lines": [{ "sku": self.sku, "quantity": self.quantity }],
-            "channel": "web",
+            "channel": self.channel,
             "ship_to": {
                 "name": "Demo Customer",
                 "street": "Example Street 1",

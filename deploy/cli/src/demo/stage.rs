@@ -7,6 +7,7 @@ use anyhow::Context;
 
 use super::Demo;
 use crate::Usage;
+use crate::beside::MARKETPLACES;
 use crate::client::Client;
 use crate::local::{self, Layout, Progress, ports};
 use crate::up::{self, Settings};
@@ -76,7 +77,7 @@ impl Place {
                 "demo",
                 format!("in {} at port offset {port_offset}", self.dir.display()),
             );
-            match up::start(&layout, &SETTINGS, progress).await {
+            match start(&layout, progress).await {
                 Ok(stack) => {
                     return Ok(Stage {
                         layout,
@@ -102,6 +103,13 @@ impl Place {
         }
         Ok(())
     }
+}
+
+/// The suite, and three marketplaces that sell what it has.
+async fn start(layout: &Layout, progress: &Progress) -> anyhow::Result<local::Stack> {
+    let stack = up::start(layout, &SETTINGS, progress).await?;
+    MARKETPLACES.start(&stack, progress).await?;
+    Ok(stack)
 }
 
 /// But for the issuer's keys, which outlive a stack's data.
