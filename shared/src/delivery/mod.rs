@@ -10,11 +10,13 @@
 //!   order of the requests.
 //! - **At least once, always under the same idempotency key**: that a repeat has no second effect
 //!   is the provider's part.
+//! - **What a provider missed or forgot can be repaired**, where it can be asked what it knows.
 //! - **A provider that is away costs a probe now and then**; everything else of its lane waits, and
 //!   what waits is a gauge.
 
 mod answer;
 mod lane;
+mod reconcile;
 mod store;
 
 use serde_json::Value;
@@ -25,7 +27,8 @@ use uuid::Uuid;
 pub use answer::Answer;
 pub(crate) use lane::run;
 pub use lane::{Ask, Lane};
-pub use store::{repeat, settled};
+pub use reconcile::Known;
+pub(crate) use reconcile::run as reconcile;
 
 use crate::batch::Cause;
 

@@ -84,7 +84,7 @@ pub(super) async fn request(
 
 /// Asks for the same once more, for a provider that has forgotten it. How many were asked for.
 #[tracing::instrument(name = "db.deliveries.repeat", skip_all)]
-pub async fn repeat(
+pub(super) async fn repeat(
     db: impl PgExecutor<'_>,
     lane: &str,
     keys: &[String],
@@ -107,8 +107,8 @@ pub async fn repeat(
 }
 
 /// What the provider of a lane was told, and should still know: key and payload.
-#[tracing::instrument(name = "db.deliveries.settled", skip_all)]
-pub async fn settled(
+#[tracing::instrument(name = "db.deliveries.delivered", skip_all)]
+pub(super) async fn delivered(
     db: impl PgExecutor<'_>,
     lane: &str,
 ) -> Result<Vec<(String, Value)>, sqlx::Error> {

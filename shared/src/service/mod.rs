@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use futures::future::BoxFuture;
@@ -10,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::CommonConfig;
 use crate::consumer::{Consumer, EventHandler};
-use crate::delivery::{self, Ask, Lane};
+use crate::delivery::{self, Ask, Known, Lane};
 use crate::event::{Event, Schema, Topic};
 use crate::rail::Rail;
 
@@ -98,6 +99,24 @@ impl Service {
         self.task("deliveries", move |rail| {
             let of_lane = std::sync::Arc::clone(&of_lane);
             async move { delivery::run(rail, &of_lane.0, &of_lane.1).await }
+        })
+    }
+
+    /// Asks a lane's provider now and then what it knows, and has it told again what it does not.
+    #[must_use]
+    pub fn reconciles<F>(
+        self,
+        lane: impl Into<String>,
+        interval: Duration,
+        look: impl Fn(reqwest::Client) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = anyhow::Result<Known>> + Send + 'static,
+    {
+        let of_lane = std::sync::Arc::new((lane.into(), look));
+        self.task("reconciliation", move |rail| {
+            let of_lane = std::sync::Arc::clone(&of_lane);
+            async move { delivery::reconcile(rail, &of_lane.0, interval, &of_lane.1).await }
         })
     }
 

@@ -7,7 +7,7 @@
 //!   it does not.
 
 mod event_handlers;
-mod reconcile;
+mod listings;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -54,23 +54,18 @@ pub fn service(config: Config) -> Service {
                 at_once: 8,
                 probe_every_max: Duration::from_secs(4),
             };
-            let listings = marketplace.listings();
+            let listings = format!("{}/listings", marketplace.url);
+            let theirs = listings.clone();
             service
                 .delivers(lane, move |client, delivery| {
                     client
                         .put(format!("{listings}/{}", delivery.key))
                         .json(&delivery.payload)
                 })
-                .task("reconciliation", move |rail| {
-                    reconcile::run(rail, marketplace.clone(), interval)
+                .reconciles(marketplace.channel, interval, move |client| {
+                    listings::look(client, theirs.clone())
                 })
         })
-}
-
-impl Marketplace {
-    fn listings(&self) -> String {
-        format!("{}/listings", self.url)
-    }
 }
 
 fn marketplace(text: &str) -> Result<Marketplace, String> {
