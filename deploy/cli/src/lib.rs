@@ -84,6 +84,9 @@ enum Verb {
     /// Receive mails as files
     #[command(hide = true)]
     MailSink(mail_sink::MailSink),
+    /// Be the monolith that a benchmark compares with
+    #[command(hide = true)]
+    Peer(monolith::Monolith),
     /// Be a provider outside
     #[command(hide = true)]
     Provider(provider::Provider),
@@ -104,6 +107,7 @@ pub fn main() -> ExitCode {
     match verb {
         // A service brings its own runtime and its own telemetry.
         Verb::Run(run) => run.run(),
+        Verb::Peer(peer) => monolith::main(peer),
         Verb::Provider(provider) => provider::main(provider),
         verb => block_on(verb.run()),
     }
@@ -138,7 +142,7 @@ impl Verb {
             Self::Verify(verify) => verify.run().await,
             Self::Bench(bench) => bench.run().await,
             Self::MailSink(sink) => sink.run(),
-            Self::Run(_) | Self::Provider(_) => {
+            Self::Run(_) | Self::Peer(_) | Self::Provider(_) => {
                 unreachable!("they bring their own runtime")
             }
         }

@@ -13,6 +13,7 @@
 mod apply_drain;
 mod intake;
 mod machine;
+mod monolith;
 mod parts;
 mod report;
 mod rounds;
@@ -23,6 +24,7 @@ use clap::{Args, ValueEnum};
 
 use self::apply_drain::ApplyDrain;
 use self::intake::Intake;
+use self::monolith::MonolithArgs;
 use self::parts::Parts;
 use self::report::Report;
 use self::rounds::Plan;
@@ -42,6 +44,8 @@ pub(crate) struct Bench {
     /// Connections that place orders, each waiting for its answer before the next
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=2_000))]
     clients: u32,
+    #[command(flatten)]
+    monolith: MonolithArgs,
     #[arg(long)]
     json: bool,
 }
@@ -52,6 +56,8 @@ enum Name {
     ApplyDrain,
     /// Orders placed over HTTP, each answered after its commit
     Intake,
+    /// The same load on a monolith, with the parties outside slow and away; draws two pictures
+    Monolith,
 }
 
 impl Bench {
@@ -68,10 +74,21 @@ impl Bench {
         if cfg!(debug_assertions) {
             progress.say("bench", "this is a debug build: its figures say little");
         }
+        if self.names.contains(&Name::Monolith) {
+            monolith::run(&self.monolith, self.json, &progress).await?;
+        }
+        let in_rounds: Vec<_> = self
+            .names
+            .iter()
+            .filter(|name| **name != Name::Monolith)
+            .collect();
+        if in_rounds.is_empty() {
+            return Ok(());
+        }
         let parts = Parts::start(&progress).await?;
         let report = Report::new(self.json);
         let mut void = Vec::new();
-        for name in &self.names {
+        for name in in_rounds {
             let plan = Plan {
                 rounds: self.rounds,
                 report: &report,
@@ -86,6 +103,7 @@ impl Bench {
                     let orders = self.n.unwrap_or(50_000);
                     plan.run(&parts, Intake::new(orders, self.clients)).await?
                 }
+                Name::Monolith => unreachable!("it has had its turn"),
             };
             report.summary(&summary)?;
             void.extend(summary.void());
