@@ -14,7 +14,8 @@ const UPLOADS: Party = Party {
         Guest {
             name: "thumbnails",
             port: 8122,
-            settings: |_| Vec::new(),
+            // A batch of small files may be hundreds of large pictures.
+            settings: |_| vec![("BATCH_RECORDS_MAX", "20".to_owned())],
             run: |args| main_with(uploads::thumbnails, args),
         },
         Guest {
