@@ -79,16 +79,7 @@ pub(super) async fn sells_the_last(scene: &Scene<'_>) -> anyhow::Result<()> {
 async fn free(scene: &Scene<'_>, sku: &str) -> anyhow::Result<i64> {
     // An order that was placed just now has to be booked first.
     if scene.placed().is_some() {
-        until("the order's stock", PATIENCE, async || {
-            let view = scene.view().await?;
-            let stock = view["stock"].as_str().unwrap_or_default().to_owned();
-            Ok(if stock == "pending" {
-                Err(stock)
-            } else {
-                Ok(())
-            })
-        })
-        .await?;
+        scene.until("stock", "reserved").await?;
     }
     let (levels, _) = scene.stock_book(sku).await?;
     levels["available"]
