@@ -8,12 +8,12 @@ use anyhow::bail;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio_util::sync::CancellationToken;
 
-use super::frame::{BatchError, Frame, ends};
-use super::poll::{Batches, Handle, Partition, Polled};
-use super::record::Arrived;
-use super::registry::EventHandler;
-use super::store::{self, Fence, Progress};
 use crate::batch::Reject;
+use crate::consumer::frame::{BatchError, Frame, ends};
+use crate::consumer::poll::{Batches, Handle, Partition, Polled};
+use crate::consumer::record::Arrived;
+use crate::consumer::registry::EventHandler;
+use crate::consumer::store::{self, Fence, Progress};
 use crate::http::health::Health;
 use crate::telemetry::metrics;
 
