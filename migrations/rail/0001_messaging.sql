@@ -65,6 +65,12 @@ CREATE TABLE consumer_offsets (
     -- Rises whenever a consumer takes the partition over.
     epoch       bigint  NOT NULL,
     next_offset bigint  NOT NULL,
+    -- The crash marker: who finds it here when taking over knows that the owner before did not
+    -- survive, or was replaced during, its attempt at the records from `next_offset` to below this
+    -- one. Cleared by every commit.
+    attempted_to bigint,
+    -- How often the one record below `attempted_to` was attempted by itself.
+    attempts    smallint NOT NULL DEFAULT 0,
     PRIMARY KEY (topic, partition)
 ) WITH (fillfactor = 50);
 

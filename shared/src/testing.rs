@@ -86,7 +86,7 @@ impl<H: EventHandler> Driver<H> {
         let mut connection = database.connect().await?;
         let mut epochs = HashMap::new();
         for topic in topics {
-            let fence = store::take_over(&mut connection, topic.0, 0).await?;
+            let fence = store::take_over(&mut connection, topic.0, 0, 0).await?;
             epochs.insert(topic.0, fence.epoch);
         }
         Ok(Self {

@@ -1,6 +1,7 @@
 //! From records to events, and from what is no event to rejections.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 
 use super::record::{Arrived, Record};
 use super::registry::Consumes;
@@ -34,15 +35,18 @@ pub(super) async fn learn<I>(codec: &Codec, records: &[Arrived<I>]) -> anyhow::R
     Ok(())
 }
 
-/// Decodes a record before its batch begins, unless its schema has still to be learned.
+/// Decodes a record before its batch begins, unless its schema has still to be learned. One that
+/// panics is left to the worker, which knows what to do with it.
 pub(super) fn decode_ahead<I: 'static>(
     codec: &Codec,
     consumes: &Consumes<I>,
     record: &Record,
 ) -> Option<Result<Decoded<I>, Reject>> {
-    schema_id(record)
-        .is_none_or(|id| codec.knows(id))
-        .then(|| decode(codec, consumes, record))
+    if !schema_id(record).is_none_or(|id| codec.knows(id)) {
+        return None;
+    }
+    let decoding = AssertUnwindSafe(|| decode(codec, consumes, record));
+    std::panic::catch_unwind(decoding).ok()
 }
 
 fn schema_id(record: &Record) -> Option<u32> {

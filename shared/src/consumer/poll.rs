@@ -80,13 +80,21 @@ struct Shared {
     uncommitted: AtomicBool,
 }
 
-/// Which partitions are ours, each with a number that is new whenever it is assigned.
+#[derive(Clone, Copy)]
+struct Assigned {
+    /// New whenever the partition is assigned.
+    token: u64,
+    /// Whether its records may be decoded before the worker has them.
+    trusted: bool,
+}
+
+/// Which partitions are ours.
 struct Assignments {
     group: &'static str,
     topics: Vec<Topic>,
     names: Names,
     health: Health,
-    tokens: Mutex<HashMap<Partition, u64>>,
+    assigned: Mutex<HashMap<Partition, Assigned>>,
     next_token: AtomicU64,
     /// Whether the worker is inside a batch.
     busy: Mutex<bool>,
@@ -96,8 +104,8 @@ struct Assignments {
 }
 
 impl Assignments {
-    fn token(&self, partition: &Partition) -> Option<u64> {
-        self.tokens
+    fn assigned(&self, partition: &Partition) -> Option<Assigned> {
+        self.assigned
             .lock()
             .expect("no holder panics")
             .get(partition)
@@ -106,10 +114,14 @@ impl Assignments {
 
     fn renew(&self, partition: Partition) {
         let token = self.next_token.fetch_add(1, Ordering::Relaxed);
-        self.tokens
+        let assigned = Assigned {
+            token,
+            trusted: false,
+        };
+        self.assigned
             .lock()
             .expect("no holder panics")
-            .insert(partition, token);
+            .insert(partition, assigned);
     }
 
     /// One of those that were subscribed to, as Kafka names it.
@@ -177,9 +189,9 @@ impl rdkafka::consumer::ConsumerContext for Assignments {
         };
         let revoked = self.partitions(revoked);
         {
-            let mut tokens = self.tokens.lock().expect("no holder panics");
+            let mut assigned = self.assigned.lock().expect("no holder panics");
             for partition in &revoked {
-                tokens.remove(partition);
+                assigned.remove(partition);
             }
         }
         // A batch in flight is finished rather than redone by the next owner, within bounds.
@@ -212,14 +224,26 @@ impl rdkafka::consumer::ConsumerContext for Assignments {
 impl Handle {
     /// Whether records polled under this token may still be processed.
     pub(super) fn is_current(&self, partition: &Partition, token: Option<&u64>) -> bool {
-        token.is_some() && self.0.consumer.context().token(partition).as_ref() == token
+        let assigned = self.0.consumer.context().assigned(partition);
+        token.is_some() && assigned.map(|assigned| assigned.token).as_ref() == token
+    }
+
+    /// A batch of the partition has got through, so the next ones may be decoded ahead.
+    pub(super) fn trust(&self, partition: Partition, token: u64) {
+        let context = self.0.consumer.context();
+        let mut assigned = context.assigned.lock().expect("no holder panics");
+        if let Some(assigned) = assigned.get_mut(&partition)
+            && assigned.token == token
+        {
+            assigned.trusted = true;
+        }
     }
 
     /// Somebody else owns it, although Kafka has not told us yet.
     pub(super) fn forget(&self, partition: &Partition) {
         let context = self.0.consumer.context();
         context
-            .tokens
+            .assigned
             .lock()
             .expect("no holder panics")
             .remove(partition);
@@ -291,7 +315,7 @@ pub(super) fn start<I: Send + 'static>(
         topics: consumes.topics(),
         names: context.names.clone(),
         health: context.health.clone(),
-        tokens: Mutex::default(),
+        assigned: Mutex::default(),
         next_token: AtomicU64::new(1),
         busy: Mutex::new(false),
         idle: Condvar::new(),
@@ -425,10 +449,10 @@ impl<I: Send + 'static> PollLoop<I> {
             return;
         };
         let partition = (topic, message.partition());
-        let Some(token) = context.token(&partition) else {
+        let Some(assigned) = context.assigned(&partition) else {
             return;
         };
-        self.carry.tokens.insert(partition, token);
+        self.carry.tokens.insert(partition, assigned.token);
         let begins = self.carry.begins.entry(partition);
         begins.or_insert(message.offset());
         self.carry.ends.insert(partition, message.offset() + 1);
@@ -439,7 +463,11 @@ impl<I: Send + 'static> PollLoop<I> {
         }
         self.carry.bytes += message.payload_len();
         let record = Record::copy(message, topic, headers, process_now());
-        let decoded = decode_ahead(&self.codec, &self.consumes, &record);
+        let decoded = if assigned.trusted {
+            decode_ahead(&self.codec, &self.consumes, &record)
+        } else {
+            None
+        };
         self.carry.records.push(Arrived { record, decoded });
     }
 

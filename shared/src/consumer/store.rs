@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection as _, PgConnection, Row};
 use uuid::Uuid;
 
 /// A partition's progress in one batch.
@@ -20,29 +20,85 @@ pub(crate) struct Fence {
     pub(crate) epoch: i64,
     /// `None` for a partition this service has never read.
     pub(crate) next_offset: Option<i64>,
+    /// What the owner before us attempted and did not commit.
+    pub(crate) suspects: Option<Suspects>,
 }
 
-/// Takes a partition over: from here on its former owner cannot commit.
+/// Records one of which may have ended the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Suspects {
+    /// All are below this offset.
+    pub(crate) to: i64,
+    /// How often the last of them was attempted by itself.
+    pub(crate) attempts: i16,
+}
+
+/// Takes a partition over: from here on its former owner cannot commit. Writes the crash marker for
+/// the records below `to`, unless one is there already.
 pub(crate) async fn take_over(
-    tx: &mut PgConnection,
+    connection: &mut PgConnection,
     topic: &str,
     partition: i32,
+    to: i64,
 ) -> Result<Fence, sqlx::Error> {
+    let mut tx = connection.begin().await?;
+    let suspects = sqlx::query(
+        "SELECT attempted_to, attempts FROM consumer_offsets
+         WHERE topic = $1 AND partition = $2 AND attempted_to IS NOT NULL
+         FOR UPDATE",
+    )
+    .bind(topic)
+    .bind(partition)
+    .fetch_optional(&mut *tx)
+    .await?;
     let row = sqlx::query(
-        "INSERT INTO consumer_offsets AS fence (topic, partition, epoch, next_offset)
-         VALUES ($1, $2, 1, -1)
-         ON CONFLICT (topic, partition) DO UPDATE SET epoch = fence.epoch + 1
+        "INSERT INTO consumer_offsets AS fence (topic, partition, epoch, next_offset, attempted_to)
+         VALUES ($1, $2, 1, -1, $3)
+         ON CONFLICT (topic, partition) DO UPDATE
+         SET epoch = fence.epoch + 1, attempted_to = coalesce(fence.attempted_to, $3)
          RETURNING epoch, next_offset",
     )
     .bind(topic)
     .bind(partition)
-    .fetch_one(tx)
+    .bind(to)
+    .fetch_one(&mut *tx)
     .await?;
+    tx.commit().await?;
     let next_offset: i64 = row.try_get("next_offset")?;
+    let suspects = suspects
+        .map(|row| {
+            Ok::<_, sqlx::Error>(Suspects {
+                to: row.try_get("attempted_to")?,
+                attempts: row.try_get("attempts")?,
+            })
+        })
+        .transpose()?;
     Ok(Fence {
         epoch: row.try_get("epoch")?,
         next_offset: (next_offset >= 0).then_some(next_offset),
+        suspects,
     })
+}
+
+/// Sets the crash marker of a partition that is still ours. False when it is not.
+pub(crate) async fn mark(
+    connection: &mut PgConnection,
+    partition: (&str, i32),
+    epoch: i64,
+    suspects: Option<Suspects>,
+) -> Result<bool, sqlx::Error> {
+    let marked = sqlx::query(
+        "UPDATE consumer_offsets SET attempted_to = $4, attempts = $5
+         WHERE topic = $1 AND partition = $2 AND epoch = $3",
+    )
+    .bind(partition.0)
+    .bind(partition.1)
+    .bind(epoch)
+    .bind(suspects.map(|suspects| suspects.to))
+    .bind(suspects.map_or(0, |suspects| suspects.attempts))
+    .execute(connection)
+    .await?;
+    Ok(marked.rows_affected() == 1)
 }
 
 pub(crate) struct Admitted {
@@ -57,7 +113,8 @@ macro_rules! set_fence {
     () => {
         "fence AS (
              UPDATE consumer_offsets AS fence
-             SET next_offset = greatest(fence.next_offset, progress.next_offset)
+             SET next_offset = greatest(fence.next_offset, progress.next_offset),
+                 attempted_to = NULL, attempts = 0
              FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])
                   AS progress(topic, partition, epoch, next_offset)
              WHERE fence.topic = progress.topic

@@ -52,6 +52,8 @@ pub(crate) enum BatchError {
     Fenced,
     #[error("waiting for a schema: {0:#}")]
     Registry(anyhow::Error),
+    #[error("the handler panicked: {0}")]
+    Panicked(String),
     #[error(transparent)]
     Handler(#[from] HandlerError),
 }
@@ -66,10 +68,18 @@ impl BatchError {
     /// Time will mend it: the whole batch comes again, in order, and counts no attempt.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::Fenced => false,
+            Self::Fenced | Self::Panicked(_) => false,
             Self::Registry(_) => true,
             Self::Handler(HandlerError::Database(error)) => crate::db::is_transient(error),
             Self::Handler(HandlerError::Other(_)) => false,
+        }
+    }
+
+    /// By which a dead letter is grouped that it is the reason for.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Panicked(_) => "handler-panicked",
+            _ => "handler-failed",
         }
     }
 }

@@ -1,10 +1,15 @@
 //! Takes batches in order and decides what a failure means: again, in halves, or a dead letter.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod careful;
+mod ownership;
+
+use std::any::Any;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use anyhow::bail;
+use futures::FutureExt as _;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +18,7 @@ use crate::consumer::frame::{BatchError, Frame, ends};
 use crate::consumer::poll::{Batches, Handle, Partition, Polled};
 use crate::consumer::record::Arrived;
 use crate::consumer::registry::EventHandler;
-use crate::consumer::store::{self, Fence, Progress};
+use crate::consumer::store::{self, Progress};
 use crate::http::health::Health;
 use crate::telemetry::metrics;
 
@@ -27,15 +32,10 @@ struct Worker<H: EventHandler> {
     handle: Handle,
     health: Health,
     connection: Option<PgConnection>,
-    owned: HashMap<Partition, Owned>,
+    owned: HashMap<Partition, ownership::Owned>,
     sought: HashSet<Partition>,
     backoff: Duration,
     stopping: CancellationToken,
-}
-
-struct Owned {
-    token: u64,
-    epoch: i64,
 }
 
 /// How a run through some records ended.
@@ -82,7 +82,11 @@ impl<H: EventHandler> Worker<H> {
         } = polled;
         loop {
             // Partitions that were taken from us, or sought back, since they were polled.
-            ends.retain(|partition, _| self.handle.is_current(partition, tokens.get(partition)));
+            let lost: Vec<_> = ends
+                .extract_if(|at, _| !self.handle.is_current(at, tokens.get(at)))
+                .map(|(partition, _)| partition)
+                .collect();
+            self.forgive(lost).await;
             if ends.len() < tokens.len() {
                 records.retain(|Arrived { record, .. }| {
                     ends.contains_key(&(record.topic, record.partition))
@@ -94,7 +98,10 @@ impl<H: EventHandler> Worker<H> {
             match self.attempt(records, &begins, &ends, &tokens).await? {
                 Ended::Done => return Ok(()),
                 // Dropped, not lost: its offsets are not stored, so it comes again.
-                Ended::Again(_) if self.stopping.is_cancelled() => return Ok(()),
+                Ended::Again(_) if self.stopping.is_cancelled() => {
+                    self.forgive(ends.into_keys()).await;
+                    return Ok(());
+                }
                 Ended::Again(left) => records = left,
             }
         }
@@ -120,87 +127,12 @@ impl<H: EventHandler> Worker<H> {
         self.process(records, ends).await
     }
 
-    /// Makes the fence ours for partitions that are new. The inner error is one to wait for.
-    async fn take_over(
-        &mut self,
-        begins: &HashMap<Partition, i64>,
-        ends: &HashMap<Partition, i64>,
-        tokens: &HashMap<Partition, u64>,
-    ) -> anyhow::Result<Result<(), BatchError>> {
-        for partition in ends.keys() {
-            let token = tokens[partition];
-            if self
-                .owned
-                .get(partition)
-                .is_some_and(|owned| owned.token == token)
-            {
-                continue;
-            }
-            let connection = match self.connect().await {
-                Ok(connection) => connection,
-                Err(error) => return Ok(Err(error.into())),
-            };
-            let fence = match store::take_over(connection, partition.0, partition.1).await {
-                Ok(fence) => fence,
-                Err(error) => return Ok(Err(error.into())),
-            };
-            self.owned.insert(
-                *partition,
-                Owned {
-                    token,
-                    epoch: fence.epoch,
-                },
-            );
-            let first = begins.get(partition).copied();
-            // After a seek the first record is what Kafka has there.
-            if !self.sought.remove(partition) {
-                self.check_position(partition, first, &fence)?;
-            }
-        }
-        Ok(Ok(()))
-    }
-
-    /// Kafka may begin below the fence: the inbox drops what is known. It must not begin above.
-    fn check_position(
-        &mut self,
-        partition: &Partition,
-        first: Option<i64>,
-        fence: &Fence,
-    ) -> anyhow::Result<()> {
-        let expected = fence.next_offset.unwrap_or(0);
-        if first.is_none_or(|first| first <= expected) {
-            return Ok(());
-        }
-        let low = self.handle.low_watermark(partition)?;
-        if fence.next_offset.is_some() && low > expected {
-            let why = format!(
-                "{}/{} begins at {low}, but only what is below {expected} has been processed: \
-                 records are gone; reconcile, then set consumer_offsets.next_offset",
-                partition.0, partition.1
-            );
-            self.health.not_ready("consumer-position", why.as_str());
-            bail!(why);
-        }
-        if first > Some(low) {
-            tracing::info!(
-                "Going back to {}/{}@{}",
-                partition.0,
-                partition.1,
-                expected.max(low)
-            );
-            self.handle.seek(*partition, expected.max(low));
-            self.sought.insert(*partition);
-        }
-        Ok(())
-    }
-
     async fn process(
         &mut self,
         mut records: Vec<Arrived<H::Incoming>>,
         all_ends: &HashMap<Partition, i64>,
     ) -> anyhow::Result<Ended<H::Incoming>> {
-        let mut parts = VecDeque::new();
-        parts.push_back(0..records.len());
+        let mut parts = self.parts(&records);
         let mut attempts = 0;
         while let Some(part) = parts.pop_front() {
             let slice = &mut records[part.clone()];
@@ -210,8 +142,12 @@ impl<H: EventHandler> Worker<H> {
                 ends(slice.iter().map(|arrived| &arrived.record))
             };
             let progress = self.progress(&reached);
-            let Err(error) = self.process_once(slice, &progress, None).await else {
-                self.handle.store_offsets(reached);
+            let processed = match self.before_attempt(slice).await {
+                Ok(verdict) => self.process_once(slice, &progress, verdict.as_ref()).await,
+                Err(error) => Err(error),
+            };
+            let Err(error) = processed else {
+                self.committed(reached);
                 attempts = 0;
                 continue;
             };
@@ -240,10 +176,15 @@ impl<H: EventHandler> Worker<H> {
             if !self.condemn(slice, &progress, &error).await {
                 return Ok(Ended::Again(records.split_off(part.start)));
             }
-            self.handle.store_offsets(reached);
+            self.committed(reached);
             attempts = 0;
         }
         Ok(Ended::Done)
+    }
+
+    fn committed(&mut self, reached: HashMap<Partition, i64>) {
+        self.clear_suspects(&reached);
+        self.handle.store_offsets(reached);
     }
 
     async fn process_once(
@@ -256,10 +197,14 @@ impl<H: EventHandler> Worker<H> {
             Some(connection) => connection,
             None => self.frame.database.connect().await?,
         };
-        let processed = self
+        let processing = self
             .frame
-            .process(&mut connection, records, progress, condemned)
-            .await;
+            .process(&mut connection, records, progress, condemned);
+        // What a handler holds when it panics is the batch and the transaction, and both are gone.
+        let processed = match AssertUnwindSafe(processing).catch_unwind().await {
+            Ok(processed) => processed,
+            Err(panic) => return Err(BatchError::Panicked(message_of(&*panic))),
+        };
         match &processed {
             Err(error) if error.is_transient() => {}
             // A connection that may be broken is not kept.
@@ -283,7 +228,7 @@ impl<H: EventHandler> Worker<H> {
             Ok(connection) => store::probe(connection).await.is_ok(),
             Err(_) => false,
         };
-        let reject = Reject::new("handler-failed", error.to_string());
+        let reject = Reject::new(error.code(), error.to_string());
         healthy
             && self
                 .process_once(record, progress, Some(&reject))
@@ -296,44 +241,6 @@ impl<H: EventHandler> Worker<H> {
             self.connection = Some(self.frame.database.connect().await?);
         }
         Ok(self.connection.as_mut().expect("it was just put there"))
-    }
-
-    fn progress(&self, ends: &HashMap<Partition, i64>) -> Vec<Progress> {
-        let mut progress: Vec<_> = ends
-            .iter()
-            .map(|((topic, partition), next_offset)| Progress {
-                topic,
-                partition: *partition,
-                epoch: self
-                    .owned
-                    .get(&(*topic, *partition))
-                    .map_or(-1, |owned| owned.epoch),
-                next_offset: *next_offset,
-            })
-            .collect();
-        // Rows are locked in this order, so that two owners wait for each other and never deadlock.
-        progress.sort_by(|a, b| (a.topic, a.partition).cmp(&(b.topic, b.partition)));
-        progress
-    }
-
-    /// The fence says which partitions are not ours any more; Kafka will say so, too.
-    async fn give_up_lost(&mut self, progress: &[Progress]) {
-        for progress in progress {
-            let partition = (progress.topic, progress.partition);
-            let ours = match self.connect().await {
-                Ok(connection) => store::is_ours(connection, progress).await.unwrap_or(true),
-                Err(_) => true,
-            };
-            if !ours {
-                tracing::warn!(
-                    "{}/{} belongs to another consumer now",
-                    partition.0,
-                    partition.1
-                );
-                self.owned.remove(&partition);
-                self.handle.forget(&partition);
-            }
-        }
     }
 
     async fn retry_later(&mut self, error: &BatchError) {
@@ -354,4 +261,13 @@ impl<H: EventHandler> Worker<H> {
 fn halves(part: Range<usize>) -> [Range<usize>; 2] {
     let middle = part.start + part.len() / 2;
     [middle..part.end, part.start..middle]
+}
+
+/// What a panic said, if it said it in words.
+pub(in crate::consumer) fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("it did not say why").to_owned()
 }

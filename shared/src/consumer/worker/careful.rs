@@ -1,0 +1,113 @@
+//! Careful mode: a record that ends the process may do so only so often.
+//!
+//! An abort cannot be caught, so what is known about it must have been committed before. Taking a
+//! partition over leaves a crash marker for its first batch, which every commit clears; nothing is
+//! decoded ahead until then. Who finds a marker takes the records below it one at a time, and
+//! counts each attempt **before** it decodes. What was attempted often enough becomes a dead letter
+//! undecoded.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+
+use super::Worker;
+use crate::batch::Reject;
+use crate::consumer::frame::BatchError;
+use crate::consumer::poll::Partition;
+use crate::consumer::record::{Arrived, Record};
+use crate::consumer::registry::EventHandler;
+use crate::consumer::store::{self, Suspects};
+
+/// A record alone; it was attempted once before that, in the batch that left the marker.
+const ATTEMPTS_MAX: i16 = 2;
+
+impl<H: EventHandler> Worker<H> {
+    /// What is tried in one transaction: everything, or record after record where one is suspect.
+    pub(super) fn parts(&self, records: &[Arrived<H::Incoming>]) -> VecDeque<Range<usize>> {
+        let suspect = records
+            .iter()
+            .filter(|arrived| self.suspects(&arrived.record).is_some())
+            .count();
+        if suspect == 0 {
+            return std::iter::once(0..records.len()).collect();
+        }
+        tracing::warn!("Careful with {suspect} records that their last owner did not get through");
+        (0..records.len()).map(|index| index..index + 1).collect()
+    }
+
+    fn suspects(&self, record: &Record) -> Option<(Suspects, i64)> {
+        let owned = self.owned.get(&(record.topic, record.partition))?;
+        let suspects = owned
+            .suspects
+            .filter(|suspects| record.offset < suspects.to)?;
+        Some((suspects, owned.epoch))
+    }
+
+    /// Counts the attempt at a suspect record, or condemns it.
+    pub(super) async fn before_attempt(
+        &mut self,
+        records: &[Arrived<H::Incoming>],
+    ) -> Result<Option<Reject>, BatchError> {
+        let [Arrived { record, .. }] = records else {
+            return Ok(None);
+        };
+        let Some((suspects, epoch)) = self.suspects(record) else {
+            return Ok(None);
+        };
+        let to = record.offset + 1;
+        let attempts = if suspects.to == to {
+            suspects.attempts
+        } else {
+            0
+        };
+        if attempts >= ATTEMPTS_MAX {
+            return Ok(Some(Reject::new(
+                "process-ended",
+                format!(
+                    "the process ended {} times while it had this record",
+                    attempts + 1
+                ),
+            )));
+        }
+        let attempt = Suspects {
+            to,
+            attempts: attempts + 1,
+        };
+        let partition = (record.topic, record.partition);
+        let connection = self.connect().await?;
+        if !store::mark(connection, partition, epoch, Some(attempt)).await? {
+            return Err(BatchError::Fenced);
+        }
+        Ok(None)
+    }
+
+    /// Takes back what was said about records that are given up while the process lives. Should
+    /// that fail, the next owner is careful for nothing.
+    pub(super) async fn forgive(&mut self, partitions: impl IntoIterator<Item = Partition>) {
+        for partition in partitions {
+            let Some(owned) = self.owned.get(&partition) else {
+                continue;
+            };
+            let (epoch, suspects) = (owned.epoch, owned.suspects);
+            if owned.trusted && suspects.is_none() {
+                continue;
+            }
+            if let Ok(connection) = self.connect().await {
+                let _ = store::mark(connection, partition, epoch, suspects).await;
+            }
+        }
+    }
+
+    /// What is committed did not end the process.
+    pub(super) fn clear_suspects(&mut self, reached: &HashMap<Partition, i64>) {
+        for (partition, next_offset) in reached {
+            let Some(owned) = self.owned.get_mut(partition) else {
+                continue;
+            };
+            owned.suspects = owned.suspects.filter(|suspects| *next_offset < suspects.to);
+            if owned.suspects.is_none() && !owned.trusted {
+                owned.trusted = true;
+                self.handle.trust(*partition, owned.token);
+            }
+        }
+    }
+}
