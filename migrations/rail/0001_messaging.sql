@@ -42,7 +42,9 @@ CREATE TABLE outbox_default PARTITION OF outbox DEFAULT;
 -- shard's advisory lock moves it.
 CREATE TABLE outbox_watermark (
     shard smallint PRIMARY KEY,
-    tx_id xid8     NOT NULL
+    tx_id xid8     NOT NULL,
+    -- Set by an operator: the shard's owner publishes again from here, and clears it.
+    republish_from xid8
 );
 INSERT INTO outbox_watermark SELECT shard, '0'::xid8 FROM generate_series(0, 3) AS shard;
 
@@ -50,7 +52,7 @@ INSERT INTO outbox_watermark SELECT shard, '0'::xid8 FROM generate_series(0, 3) 
 -- belongs to one consumer group.
 CREATE TABLE processed_events (
     event_id uuid     NOT NULL PRIMARY KEY,
-    -- 0 applied, 1 dead-lettered.
+    -- 0 applied, 1 dead-lettered, 2 parked behind a dead letter.
     outcome  smallint NOT NULL DEFAULT 0
 ) PARTITION BY RANGE (event_id);
 
@@ -73,6 +75,50 @@ CREATE TABLE consumer_offsets (
     attempts    smallint NOT NULL DEFAULT 0,
     PRIMARY KEY (topic, partition)
 ) WITH (fillfactor = 50);
+
+-- What could not be processed, as it came; and parked behind it what came later for the same
+-- aggregate, which must not overtake it.
+CREATE TABLE dead_letters (
+    -- In the order in which they came.
+    id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    event_id     uuid        NOT NULL UNIQUE,
+    topic        text        NOT NULL,
+    partition    integer     NOT NULL,
+    "offset"     bigint      NOT NULL,
+    -- Later events of this topic and key wait. Null where a record tells of no aggregate.
+    key          bytea,
+    type         text        NOT NULL,
+    -- 0 open, 1 parked, 2 replayed, 3 discarded.
+    state        smallint    NOT NULL,
+    -- By which they are grouped; and what exactly went wrong.
+    code         text        NOT NULL,
+    detail       text        NOT NULL,
+    -- The record's own headers and key, packed.
+    headers      bytea       NOT NULL,
+    value        bytea,
+    -- What an operator had it replayed with instead of its own value.
+    edited_value bytea,
+    published_at timestamptz NOT NULL,
+    failed_at    timestamptz NOT NULL DEFAULT now(),
+    attempts     integer     NOT NULL DEFAULT 1,
+    settled_at   timestamptz
+);
+
+CREATE INDEX dead_letters_holding ON dead_letters (topic, key, id)
+    WHERE state < 2 AND key IS NOT NULL;
+
+-- What operators did, never changed.
+CREATE TABLE audit_log (
+    id     bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at     timestamptz NOT NULL DEFAULT now(),
+    -- Who, as their token says, and why, as they say.
+    actor  text        NOT NULL,
+    reason text        NOT NULL,
+    action text        NOT NULL,
+    -- On what, and what came of it.
+    target text        NOT NULL,
+    result text        NOT NULL
+);
 
 -- The smallest UUIDv7 of a moment.
 CREATE FUNCTION uuid_v7_floor(moment timestamptz) RETURNS uuid

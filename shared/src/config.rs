@@ -54,6 +54,11 @@ pub struct CommonConfig {
     /// Records in one batch at most. More share a flush; fewer are redone when a batch fails.
     #[arg(long, env = "BATCH_RECORDS_MAX", default_value_t = 2000)]
     pub batch_records_max: usize,
+    /// So many dead letters among the last 1000 records, and more than half of them, look like an
+    /// error of this service or of a producer: it stops there, is not ready, and dead-letters
+    /// nothing more.
+    #[arg(long, env = "DEAD_LETTERS_SURGE", default_value_t = 200)]
+    pub dead_letters_surge: usize,
     /// What in-flight work gets after SIGTERM before it is dropped. Nothing is lost by dropping.
     #[arg(long, env = "DRAIN_TIMEOUT_S", default_value_t = 20)]
     pub drain_timeout_s: u64,

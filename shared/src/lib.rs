@@ -19,6 +19,7 @@ pub mod http;
 pub mod avro;
 /// The Kafka door.
 pub mod consumer;
+pub mod dead_letters;
 pub mod kafka;
 
 /// What both doors share.

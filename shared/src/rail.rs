@@ -89,6 +89,10 @@ impl Rail {
         &self.0.clock
     }
 
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.0.verifier
+    }
+
     pub fn stopping(&self) -> &CancellationToken {
         &self.0.stopping
     }

@@ -74,6 +74,7 @@ impl<H: EventHandler> Driver<H> {
             names: Names::default(),
             database: database.clone(),
             batch_records_max: 2000,
+            dead_letters_surge: 200,
             codec: codec.clone(),
             clock: Clock::default(),
             wake: Wake::default(),

@@ -10,6 +10,7 @@ mod dead_letters;
 mod duplicates;
 mod golden;
 mod instances;
+mod key_order;
 mod marketplaces;
 mod onboarding;
 mod order_fulfilment;

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::avro::Codec;
 use crate::clock::Clock;
+use crate::dead_letters::OutOfTurn;
 use crate::event::{Schema, Topic};
 use crate::http::health::Health;
 use crate::kafka::Names;
@@ -39,7 +40,13 @@ pub use registry::{Consumes, EventHandler};
 pub(crate) trait Consumer: Send {
     fn topics(&self) -> Vec<Topic>;
     fn schemas(&self) -> Vec<Schema>;
-    fn run(self: Box<Self>, context: ConsumerContext) -> BoxFuture<'static, anyhow::Result<()>>;
+    fn build(self: Box<Self>, context: ConsumerContext) -> Built;
+}
+
+/// A consumer that has not begun.
+pub(crate) struct Built {
+    pub(crate) run: BoxFuture<'static, anyhow::Result<()>>,
+    pub(crate) out_of_turn: Arc<dyn OutOfTurn>,
 }
 
 pub(crate) struct ConsumerContext {
@@ -49,6 +56,7 @@ pub(crate) struct ConsumerContext {
     pub(crate) names: Names,
     pub(crate) database: PgConnectOptions,
     pub(crate) batch_records_max: usize,
+    pub(crate) dead_letters_surge: usize,
     pub(crate) codec: Codec,
     pub(crate) clock: Clock,
     pub(crate) wake: Wake,
@@ -73,11 +81,12 @@ impl<H: EventHandler> Consumer for HandlerConsumer<H> {
         H::consumes().schemas().to_vec()
     }
 
-    fn run(self: Box<Self>, context: ConsumerContext) -> BoxFuture<'static, anyhow::Result<()>> {
-        Box::pin(async move {
-            let consumes = Arc::new(H::consumes());
-            let (poller, batches) = poll::start(&context, Arc::clone(&consumes))?;
-            let frame = frame::Frame::new(&context, self.0, consumes);
+    fn build(self: Box<Self>, context: ConsumerContext) -> Built {
+        let consumes = Arc::new(H::consumes());
+        let frame = Arc::new(frame::Frame::new(&context, self.0, Arc::clone(&consumes)));
+        let out_of_turn = Arc::clone(&frame) as Arc<dyn OutOfTurn>;
+        let run = Box::pin(async move {
+            let (poller, batches) = poll::start(&context, consumes)?;
             let worked = worker::run(
                 frame,
                 batches,
@@ -88,6 +97,7 @@ impl<H: EventHandler> Consumer for HandlerConsumer<H> {
             .await;
             poller.stop().await;
             worked
-        })
+        });
+        Built { run, out_of_turn }
     }
 }

@@ -1,5 +1,7 @@
 //! Fence and inbox.
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{Connection as _, PgConnection, Row};
@@ -106,6 +108,26 @@ pub(crate) struct Admitted {
     /// How many fence rows were still ours.
     pub(crate) fenced: i64,
     pub(crate) first_seen: Vec<Uuid>,
+    /// Whether any dead letter holds back what comes after it.
+    pub(crate) holding: bool,
+}
+
+impl Admitted {
+    /// Dead letters that were settled in this transaction, with nothing unsettled before them.
+    pub(crate) fn released(now: DateTime<Utc>, unsettled: &HashSet<Uuid>) -> Self {
+        Self {
+            now,
+            fenced: 0,
+            first_seen: unsettled.iter().copied().collect(),
+            holding: false,
+        }
+    }
+}
+
+macro_rules! is_holding {
+    () => {
+        "EXISTS (SELECT FROM dead_letters WHERE state < 2 AND key IS NOT NULL) AS holding"
+    };
 }
 
 /// Sets the rows that are still ours, as `fence`.
@@ -141,13 +163,15 @@ pub(crate) async fn admit(
              RETURNING event_id)
          SELECT now() AS now,
                 (SELECT count(*) FROM fence) AS fenced,
-                ARRAY(SELECT event_id FROM first_seen) AS first_seen"
+                ARRAY(SELECT event_id FROM first_seen) AS first_seen, ",
+        is_holding!()
     );
     let row = set_and_insert(tx, statement, progress, event_ids).await?;
     Ok(Admitted {
         now: row.try_get("now")?,
         fenced: row.try_get("fenced")?,
         first_seen: row.try_get("first_seen")?,
+        holding: row.try_get("holding")?,
     })
 }
 
@@ -164,13 +188,15 @@ pub(crate) async fn admit_new(
         ", first_seen AS (
              INSERT INTO processed_events (event_id)
              SELECT unnest($5::uuid[]))
-         SELECT now() AS now, (SELECT count(*) FROM fence) AS fenced"
+         SELECT now() AS now, (SELECT count(*) FROM fence) AS fenced, ",
+        is_holding!()
     );
     let row = set_and_insert(tx, statement, progress, event_ids).await?;
     Ok(Admitted {
         now: row.try_get("now")?,
         fenced: row.try_get("fenced")?,
         first_seen: event_ids.to_vec(),
+        holding: row.try_get("holding")?,
     })
 }
 
@@ -238,15 +264,61 @@ pub(crate) async fn is_ours(
     .await
 }
 
-pub(crate) async fn mark_dead_lettered(
+/// Events of this batch that were not applied: dead-lettered or parked.
+pub(crate) async fn set_outcome(
     tx: &mut PgConnection,
     event_ids: Vec<Uuid>,
+    outcome: i16,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE processed_events SET outcome = 1 WHERE event_id = ANY($1)")
+    sqlx::query("UPDATE processed_events SET outcome = $2 WHERE event_id = ANY($1)")
         .bind(event_ids)
+        .bind(outcome)
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// Admits records that are read once more, out of turn: the fence is locked, and does not move.
+pub(crate) async fn admit_again(
+    tx: &mut PgConnection,
+    event_ids: &[Uuid],
+) -> Result<Admitted, sqlx::Error> {
+    let row = sqlx::query(concat!(
+        "WITH first_seen AS (
+             INSERT INTO processed_events (event_id)
+             SELECT unnest($1::uuid[])
+             ON CONFLICT DO NOTHING
+             RETURNING event_id)
+         SELECT now() AS now, ARRAY(SELECT event_id FROM first_seen) AS first_seen, ",
+        is_holding!()
+    ))
+    .bind(event_ids)
+    .fetch_one(tx)
+    .await?;
+    Ok(Admitted {
+        now: row.try_get("now")?,
+        fenced: 0,
+        first_seen: row.try_get("first_seen")?,
+        holding: row.try_get("holding")?,
+    })
+}
+
+/// Up to where each partition of a topic has had its effect.
+pub(crate) async fn fences(
+    connection: &mut PgConnection,
+    topic: &str,
+) -> Result<HashMap<i32, i64>, sqlx::Error> {
+    let rows: Vec<(i32, i64)> = sqlx::query_as(
+        "SELECT partition, next_offset FROM consumer_offsets WHERE topic = $1 AND next_offset > 0",
+    )
+    .bind(topic)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().collect())
+}
+
+pub(crate) async fn now(tx: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
+    sqlx::query_scalar("SELECT now()").fetch_one(tx).await
 }
 
 /// A statement that fails only when the database does.

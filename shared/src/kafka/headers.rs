@@ -98,6 +98,20 @@ impl Packed {
         self.push(RAW_KEY, key);
     }
 
+    /// The raw key of a dead letter, and what its record's headers were.
+    pub fn split_raw_key(&self) -> (Option<Vec<u8>>, Self) {
+        let mut key = None;
+        let mut headers = Self::new();
+        for (name, value) in self.iter() {
+            if name == RAW_KEY && key.is_none() {
+                key = Some(value.map(<[u8]>::to_vec));
+            } else {
+                headers.push(name, value);
+            }
+        }
+        (key.flatten(), headers)
+    }
+
     /// The raw key of a dead letter and its headers.
     pub fn unpack(&self) -> (Option<&[u8]>, OwnedHeaders) {
         let mut key = None;

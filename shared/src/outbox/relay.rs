@@ -179,6 +179,7 @@ impl Relay {
         while !self.stopping.is_cancelled() {
             if Instant::now() >= balance_at {
                 session.balance(&mut connection).await?;
+                session.republish(&mut connection).await?;
                 balance_at = Instant::now() + BALANCE;
             }
             if !session.shards.is_empty() {
@@ -232,11 +233,30 @@ impl Session<'_> {
         }
         if self.shards.len() != before {
             self.drain(connection).await?;
-            // Reading starts anew from the lowest watermark; what was sent above it goes again.
-            self.watermark = store::watermark(connection, &self.shards).await?;
-            self.seen = Snapshot::below(self.watermark);
+            self.begin_at_watermark(connection).await?;
             tracing::info!(shards = ?self.shards, "The relay owns shards {:?}", self.shards);
         }
+        Ok(())
+    }
+
+    /// What an operator wants published once more.
+    async fn republish(&mut self, connection: &mut PgConnection) -> anyhow::Result<()> {
+        if !store::wants_republish(connection, &self.shards).await? {
+            return Ok(());
+        }
+        // Or what is in flight would move the watermark up again.
+        self.drain(connection).await?;
+        if store::take_republish(connection, &self.shards).await? {
+            self.begin_at_watermark(connection).await?;
+            tracing::warn!("Publishing again, from transaction {} on", self.watermark);
+        }
+        Ok(())
+    }
+
+    /// Reading starts anew from the lowest watermark; what was sent above it goes again.
+    async fn begin_at_watermark(&mut self, connection: &mut PgConnection) -> anyhow::Result<()> {
+        self.watermark = store::watermark(connection, &self.shards).await?;
+        self.seen = Snapshot::below(self.watermark);
         Ok(())
     }
 

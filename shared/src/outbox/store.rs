@@ -184,6 +184,36 @@ pub(super) async fn move_watermark(
     Ok(())
 }
 
+/// Lowers the watermarks of these shards to where an operator wants publishing to begin again.
+/// True if one does.
+pub(super) async fn take_republish(
+    connection: &mut PgConnection,
+    shards: &[i16],
+) -> Result<bool, sqlx::Error> {
+    let taken = sqlx::query(
+        "UPDATE outbox_watermark
+         SET tx_id = least(tx_id, republish_from), republish_from = NULL
+         WHERE shard = ANY($1) AND republish_from IS NOT NULL",
+    )
+    .bind(shards.to_vec())
+    .execute(connection)
+    .await?;
+    Ok(taken.rows_affected() > 0)
+}
+
+pub(super) async fn wants_republish(
+    connection: &mut PgConnection,
+    shards: &[i16],
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM outbox_watermark
+                        WHERE shard = ANY($1) AND republish_from IS NOT NULL)",
+    )
+    .bind(shards.to_vec())
+    .fetch_one(connection)
+    .await
+}
+
 /// A watermark above the horizon belongs to another cluster: rows would be skipped.
 pub(super) async fn watermark_is_sane(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(

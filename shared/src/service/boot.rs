@@ -16,6 +16,7 @@ use crate::avro::registry::Registry;
 use crate::clock::Clock;
 use crate::config::CommonConfig;
 use crate::consumer::ConsumerContext;
+use crate::dead_letters::operations::DeadLetters;
 use crate::event::Schema;
 use crate::http::auth::Verifier;
 use crate::http::health::Health;
@@ -23,7 +24,7 @@ use crate::kafka::{Names, admin, client, dead_letter_topic};
 use crate::outbox::{Relay, RelayConfig, Wake};
 use crate::rail::Rail;
 use crate::telemetry::{Telemetry, metrics};
-use crate::{db, http, outbox};
+use crate::{db, dead_letters, http, outbox};
 
 /// Dependencies may still be starting, or coming back after a hard end on a busy machine; after
 /// this the process gives up and is started again.
@@ -38,6 +39,8 @@ const PARTITION_DAYS_AHEAD: i32 = 7;
 const OUTBOX_DAYS: i32 = 7;
 /// Longer than the topics keep records (7 days), so nothing that can return acts twice.
 const INBOX_DAYS: i32 = 9;
+/// How long it can be seen what became of a dead letter.
+const SETTLED_LETTERS_DAYS: i32 = 90;
 const MAINTAIN_EVERY: Duration = Duration::from_secs(3600);
 const OBSERVE_EVERY: Duration = Duration::from_secs(5);
 
@@ -201,7 +204,7 @@ pub async fn start(
     let handlers_done = CancellationToken::new();
 
     let consumer = service.consumer.map(|consumer| {
-        consumer.run(ConsumerContext {
+        consumer.build(ConsumerContext {
             service: service.name,
             client: consumer_client,
             names,
@@ -211,6 +214,7 @@ pub async fn start(
                 Err(_) => unreachable!("the address was parsed above"),
             },
             batch_records_max: config.batch_records_max,
+            dead_letters_surge: config.dead_letters_surge,
             codec,
             clock,
             wake,
@@ -224,7 +228,17 @@ pub async fn start(
         .map(|routes| routes(rail.clone()))
         .unwrap_or_default();
     let app = http::api(service.name, routes);
-    let operations = http::health::operations(health.clone(), pool.clone());
+    let (consumer, out_of_turn) = consumer.map_or((None, None), |built| {
+        (Some(built.run), Some(built.out_of_turn))
+    });
+    let operations = http::health::operations(health.clone(), pool.clone()).merge(
+        dead_letters::operations::routes(DeadLetters {
+            service: service.name,
+            pool: pool.clone(),
+            verifier: rail.verifier().clone(),
+            consumer: out_of_turn,
+        }),
+    );
 
     {
         let (stopping, handlers_done) = (stopping.clone(), handlers_done.clone());
@@ -450,6 +464,10 @@ async fn keep_house(
                 if let Err(error) = maintain_partitions(&pool).await {
                     tracing::warn!(error = %error, "Partitions were not maintained: {error}");
                 }
+                let forgotten = dead_letters::store::forget(&pool, SETTLED_LETTERS_DAYS).await;
+                if let Err(error) = forgotten {
+                    tracing::warn!(error = %error, "Old dead letters were not removed: {error}");
+                }
             }
             _ = observe.tick() => {
                 if let Ok(pending) = outbox::pending(&pool).await {
@@ -457,6 +475,9 @@ async fn keep_house(
                         (crate::clock::process_now() - oldest).as_seconds_f64()
                     });
                     metrics::outbox(service, pending.rows, age.max(0.0));
+                }
+                if let Ok((open, parked)) = dead_letters::store::waiting(&pool).await {
+                    metrics::dead_letters_waiting(service, open, parked);
                 }
             }
             () = stopping.cancelled() => return Ok(()),

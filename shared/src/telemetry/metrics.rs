@@ -12,6 +12,7 @@ struct Instruments {
     duplicates: Counter<u64>,
     skipped: Counter<u64>,
     dead_letters: Counter<u64>,
+    dead_letters_waiting: Gauge<i64>,
     retries: Counter<u64>,
     batch_duration: Histogram<f64>,
     batch_records: Histogram<u64>,
@@ -35,6 +36,7 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
         duplicates: meter.u64_counter("ticketrail.inbox.duplicates").build(),
         skipped: meter.u64_counter("ticketrail.consumer.skipped").build(),
         dead_letters: meter.u64_counter("ticketrail.dead_letters").build(),
+        dead_letters_waiting: meter.i64_gauge("ticketrail.dead_letters.waiting").build(),
         retries: meter.u64_counter("ticketrail.consumer.retries").build(),
         batch_duration: meter
             .f64_histogram("messaging.process.duration")
@@ -127,6 +129,17 @@ pub(crate) fn http(route: String, method: String, status: u16, took: Duration) {
             KeyValue::new("http.response.status_code", i64::from(status)),
         ],
     );
+}
+
+/// Dead letters that nobody has settled, and what is parked behind them.
+pub(crate) fn dead_letters_waiting(service: &'static str, open: i64, parked: i64) {
+    for (state, letters) in [("open", open), ("parked", parked)] {
+        let labels = [
+            KeyValue::new("service", service),
+            KeyValue::new("state", state),
+        ];
+        INSTRUMENTS.dead_letters_waiting.record(letters, &labels);
+    }
 }
 
 /// One attempt to tell a provider something.

@@ -3,8 +3,9 @@
 use sqlx::{AssertSqlSafe, PgPool};
 
 /// Tables of the rail that are about delivery, not about effects.
-const OF_DELIVERY: [&str; 4] = [
+const OF_DELIVERY: [&str; 5] = [
     "consumer_offsets",
+    "dead_letters",
     "outbox_watermark",
     "schema_ids",
     "_sqlx_migrations",

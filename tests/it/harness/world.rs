@@ -215,6 +215,12 @@ impl World {
         format!("http://{}{path}", self.running[name][0].api_addr)
     }
 
+    /// An address of a service's operations port.
+    pub(crate) fn operations_url(&self, name: &str, path: &str) -> String {
+        let addr = self.running[name].last().expect("it runs").ops_addr;
+        format!("http://{addr}{path}")
+    }
+
     /// A customer's reference that no other world uses.
     pub(crate) fn customer(&self, name: &str) -> String {
         format!("{name}-{}", self.namespace.trim_end_matches('.'))

@@ -1,6 +1,11 @@
 //! The frame around a handler: one transaction for a batch's effects, its inbox rows, its outgoing
 //! events, its dead letters and its fence.
 
+mod again;
+mod letters;
+mod replay;
+mod surge;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +13,6 @@ use std::time::Instant;
 
 use opentelemetry::global::BoxedSpan;
 use opentelemetry::trace::{Span as _, SpanContext};
-use rdkafka::message::ToBytes;
 use sqlx::{Connection, PgConnection};
 use tracing::{Instrument, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -22,9 +26,9 @@ use crate::consumer::decode::{self, Decoded};
 use crate::consumer::record::{Arrived, Record};
 use crate::consumer::registry::{Consumes, EventHandler};
 use crate::consumer::store::{self, Admitted, Progress};
-use crate::kafka::dead_letter_topic;
-use crate::kafka::headers::{Packed, TRACEPARENT};
-use crate::outbox::{self, DeadLetter, Wake};
+use crate::kafka::Names;
+use crate::kafka::headers::TRACEPARENT;
+use crate::outbox::{self, Wake};
 use crate::telemetry::{metrics, propagation, spans};
 
 /// More links than this make the batch's span heavier than what it tells.
@@ -39,9 +43,14 @@ pub(crate) struct Frame<H: EventHandler> {
     codec: Codec,
     clock: Clock,
     wake: Wake,
+    /// For reading a topic once more.
+    client: rdkafka::ClientConfig,
+    names: Names,
+    batch_records_max: usize,
     pub(crate) database: sqlx::postgres::PgConnectOptions,
     /// Whether the batch before brought nothing that was processed already.
     all_new: AtomicBool,
+    rejected: surge::Window,
 }
 
 /// Why a batch did not commit.
@@ -54,6 +63,9 @@ pub(crate) enum BatchError {
     Registry(anyhow::Error),
     #[error("the handler panicked: {0}")]
     Panicked(String),
+    /// More is invalid than can be by chance: rather stop than fill the dead letters.
+    #[error(transparent)]
+    Surge(#[from] surge::Surge),
     #[error(transparent)]
     Handler(#[from] HandlerError),
 }
@@ -69,7 +81,7 @@ impl BatchError {
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Fenced | Self::Panicked(_) => false,
-            Self::Registry(_) => true,
+            Self::Registry(_) | Self::Surge(_) => true,
             Self::Handler(HandlerError::Database(error)) => crate::db::is_transient(error),
             Self::Handler(HandlerError::Other(_)) => false,
         }
@@ -82,12 +94,47 @@ impl BatchError {
             _ => "handler-failed",
         }
     }
+
+    /// What the service is not ready for while this lasts.
+    pub(crate) fn obstacle(&self) -> &'static str {
+        match self {
+            Self::Surge(_) => DEAD_LETTERS,
+            Self::Registry(_) => SCHEMA_REGISTRY,
+            _ => DATABASE,
+        }
+    }
 }
 
-/// A batch after everything that can be done without the database.
-struct Prepared<I> {
-    events: Vec<(usize, Decoded<I>)>,
-    rejects: Vec<(usize, Uuid, Reject)>,
+const DATABASE: &str = "consumer-database";
+const DEAD_LETTERS: &str = "dead-letters";
+const SCHEMA_REGISTRY: &str = "schema-registry";
+/// What may keep a batch waiting.
+pub(crate) const OBSTACLES: [&str; 3] = [DATABASE, DEAD_LETTERS, SCHEMA_REGISTRY];
+
+/// A record after everything that can be done without the database: an event, or the id under
+/// which it is remembered and why it is none.
+type Prepared<I> = Result<Decoded<I>, (Uuid, Reject)>;
+
+/// What is known of records before they are looked at, by their place in the batch.
+type Verdicts = HashMap<usize, Reject>;
+
+/// By what right a batch has effects.
+#[derive(Clone, Copy)]
+enum Admission<'a> {
+    /// It is what comes next in its partitions, whose fence it moves.
+    Next(&'a [Progress]),
+    /// It is read once more; only what was never seen has an effect.
+    Again,
+    /// It is dead letters that an operator settles. These were still unsettled.
+    Released(&'a HashSet<Uuid>),
+}
+
+/// What became of a batch in its transaction.
+enum Tried {
+    Done(Outcome),
+    /// The handler rejected these, and had later events of the same keys in the same batch. They
+    /// are known now, so nothing overtakes them when it is tried again.
+    Overtaken(Verdicts),
 }
 
 impl<H: EventHandler> Frame<H> {
@@ -104,9 +151,13 @@ impl<H: EventHandler> Frame<H> {
             codec: context.codec.clone(),
             clock: context.clock.clone(),
             wake: context.wake.clone(),
+            client: context.client.clone(),
+            names: context.names.clone(),
+            batch_records_max: context.batch_records_max.max(1),
             database: context.database.clone(),
             // What was in flight when the process ended comes again.
             all_new: AtomicBool::new(false),
+            rejected: surge::Window::new(context.dead_letters_surge),
         }
     }
 
@@ -126,8 +177,34 @@ impl<H: EventHandler> Frame<H> {
         decode::learn(&self.codec, records)
             .await
             .map_err(BatchError::Registry)?;
-        let prepared = self.prepare(records, condemned);
+        let mut verdicts: Verdicts = condemned
+            .cloned()
+            .map(|reject| (0, reject))
+            .into_iter()
+            .collect();
+        loop {
+            let prepared = self.prepare(records, &verdicts);
+            let span = self.batch_span(records);
+            let mut tx = connection.begin().await?;
+            let tried = self
+                .in_transaction(&mut tx, records, Admission::Next(progress), prepared)
+                .instrument(span)
+                .await?;
+            match tried {
+                Tried::Done(mut outcome) => {
+                    tx.commit().await?;
+                    self.told(records.len(), &mut outcome, begun);
+                    return Ok(());
+                }
+                Tried::Overtaken(rejects) => {
+                    tx.rollback().await?;
+                    verdicts.extend(rejects);
+                }
+            }
+        }
+    }
 
+    fn batch_span(&self, records: &[Arrived<H::Incoming>]) -> tracing::Span {
         let span = info_span!(
             "process batch",
             messaging.system = "kafka",
@@ -141,93 +218,90 @@ impl<H: EventHandler> Frame<H> {
                 span.add_link(context);
             }
         }
-        let mut tx = connection.begin().await?;
-        let outcome = self
-            .in_transaction(&mut tx, records, progress, prepared)
-            .instrument(span)
-            .await?;
-        tx.commit().await?;
+        span
+    }
 
+    /// Tells the relay, the traces and the metrics what was committed.
+    fn told(&self, records: usize, outcome: &mut Outcome, begun: Instant) {
         if outcome.enqueued {
             self.wake.notify();
         }
-        for mut span in outcome.spans {
+        for mut span in outcome.spans.drain(..) {
             span.end();
         }
+        self.rejected.note(records, outcome.failed.len());
         metrics::processed(&metrics::Processed {
             group: self.service,
-            records: records.len() as u64,
+            records: records as u64,
             duplicates: outcome.duplicates,
-            dead_letters: outcome.dead_letters,
+            dead_letters: outcome.failed.len() as u64,
             took: begun.elapsed(),
         });
-        Ok(())
     }
 
     fn prepare(
         &self,
         records: &mut [Arrived<H::Incoming>],
-        condemned: Option<&Reject>,
-    ) -> Prepared<H::Incoming> {
-        let mut events = Vec::with_capacity(records.len());
-        let mut rejects = Vec::new();
+        verdicts: &Verdicts,
+    ) -> Vec<Prepared<H::Incoming>> {
+        let mut prepared = Vec::with_capacity(records.len());
         for (index, arrived) in records.iter_mut().enumerate() {
             let record = &arrived.record;
-            let decoded = match (condemned, arrived.decoded.take()) {
+            let decoded = match (verdicts.get(&index), arrived.decoded.take()) {
                 (Some(reject), _) => Err(reject.clone()),
                 (None, Some(decoded)) => decoded,
                 (None, None) => decode::decode(&self.codec, &self.consumes, record),
             };
-            match decoded {
-                Ok(decoded) => events.push((index, decoded)),
-                Err(reject) => {
-                    let id = crate::kafka::headers::envelope(&record.headers)
-                        .map_or_else(|_| record.position_id(), |envelope| envelope.event_id);
-                    rejects.push((index, id, reject));
-                }
-            }
+            prepared.push(decoded.map_err(|reject| {
+                let id = crate::kafka::headers::envelope(&record.headers)
+                    .map_or_else(|_| record.position_id(), |envelope| envelope.event_id);
+                (id, reject)
+            }));
         }
-        Prepared { events, rejects }
+        prepared
     }
 
     async fn in_transaction(
         &self,
         tx: &mut PgConnection,
         records: &[Arrived<H::Incoming>],
-        progress: &[Progress],
-        prepared: Prepared<H::Incoming>,
-    ) -> Result<Outcome, BatchError> {
-        let ids = prepared
-            .events
-            .iter()
-            .map(|(_, decoded)| decoded.envelope.event_id)
-            .chain(prepared.rejects.iter().map(|(_, id, _)| *id))
-            .collect();
-        let admitted = self.admit(tx, progress, ids).await?;
-        if usize::try_from(admitted.fenced) != Ok(progress.len()) {
-            return Err(BatchError::Fenced);
-        }
+        admission: Admission<'_>,
+        prepared: Vec<Prepared<H::Incoming>>,
+    ) -> Result<Tried, BatchError> {
+        let admitted = self.admit(tx, admission, &prepared).await?;
+        let mut holding = if admitted.holding {
+            letters::holding(tx, records, &prepared).await?
+        } else {
+            HashSet::new()
+        };
 
         // Each id once, at its first position: a batch may hold the same event twice.
         let mut first_seen: HashSet<Uuid> = admitted.first_seen.into_iter().collect();
         let mut outcome = Outcome::default();
-        let mut received = Vec::with_capacity(prepared.events.len());
-        let mut indices = Vec::with_capacity(prepared.events.len());
+        let mut received = Vec::with_capacity(prepared.len());
+        let mut indices = Vec::with_capacity(prepared.len());
         let mut duplicates = Vec::new();
-        for (index, decoded) in prepared.events {
-            if first_seen.remove(&decoded.envelope.event_id) {
-                let record = &records[index].record;
-                received.push(self.receive(record, decoded, &mut outcome.spans));
-                indices.push(index);
-            } else {
-                duplicates.push(decoded.envelope);
+        for (index, prepared) in prepared.into_iter().enumerate() {
+            let record = &records[index].record;
+            match prepared {
+                Ok(decoded) if !first_seen.remove(&decoded.envelope.event_id) => {
+                    duplicates.push(decoded.envelope);
+                }
+                Ok(decoded) if !holding.is_empty() && holding.contains(&letters::key(record)) => {
+                    outcome.parked.push((index, decoded.envelope.event_id));
+                }
+                Ok(decoded) => {
+                    received.push(self.receive(record, decoded, &mut outcome.spans));
+                    indices.push(index);
+                }
+                Err((id, reject)) => {
+                    if first_seen.remove(&id) {
+                        holding.extend(letters::held_back_by(record, &reject));
+                        outcome.failed.push((index, id, reject));
+                    }
+                }
             }
         }
-        let mut rejects: Vec<_> = prepared
-            .rejects
-            .into_iter()
-            .filter(|(_, id, _)| first_seen.remove(id))
-            .collect();
 
         outcome.duplicates = duplicates.len() as u64;
         let batch = Batch::new(self.clock.at(admitted.now), received, duplicates);
@@ -236,25 +310,35 @@ impl<H: EventHandler> Frame<H> {
         } else {
             self.handler.handle_batch(tx, &batch).await?
         };
-
-        rejects.extend(outgoing.rejects.iter().map(|(position, reject)| {
-            (
-                indices[*position],
-                batch.events[*position].envelope.event_id,
-                reject.clone(),
-            )
-        }));
-        rejects.sort_by_key(|(index, _, _)| *index);
-        outcome.dead_letters = rejects.len() as u64;
-        if !rejects.is_empty() {
-            store::mark_dead_lettered(tx, rejects.iter().map(|(_, id, _)| *id).collect()).await?;
+        if letters::overtaken(&batch, &outgoing.rejects) {
+            let known = outgoing.rejects.into_iter();
+            return Ok(Tried::Overtaken(
+                known
+                    .map(|(position, reject)| (indices[position], reject))
+                    .collect(),
+            ));
         }
-        let letters = rejects
-            .into_iter()
-            .map(|(index, id, reject)| self.dead_letter(&records[index].record, id, &reject))
-            .collect();
+
+        outcome
+            .failed
+            .extend(outgoing.rejects.iter().map(|(position, reject)| {
+                let id = batch.events[*position].envelope.event_id;
+                (indices[*position], id, reject.clone())
+            }));
+        outcome.failed.sort_by_key(|(index, _, _)| *index);
+        let letters = match admission {
+            Admission::Released(_) => {
+                letters::reopen(tx, &outcome).await?;
+                Vec::new()
+            }
+            Admission::Next(_) | Admission::Again => {
+                self.rejected.check(records.len(), outcome.failed.len())?;
+                letters::keep(tx, self.service, records, &outcome).await?
+            }
+        };
         outcome.enqueued = outbox::enqueue_with(tx, &self.codec, &outgoing, letters).await?;
-        Ok(outcome)
+        outcome.applied = batch.events.len() as u64 - outgoing.rejects.len() as u64;
+        Ok(Tried::Done(outcome))
     }
 
     /// Duplicates come in swarms, after a crash or a rebalance. So a batch is taken to be new as a
@@ -263,16 +347,48 @@ impl<H: EventHandler> Frame<H> {
     async fn admit(
         &self,
         tx: &mut PgConnection,
-        progress: &[Progress],
-        ids: Vec<Uuid>,
-    ) -> Result<Admitted, sqlx::Error> {
-        if self.all_new.load(Ordering::Relaxed) {
-            match store::admit_new(tx, progress, &ids).await {
-                Err(error) if store::is_known(&error) => store::begin_again(tx).await?,
-                admitted => return admitted,
+        admission: Admission<'_>,
+        prepared: &[Prepared<H::Incoming>],
+    ) -> Result<Admitted, BatchError> {
+        let ids: Vec<Uuid> = prepared
+            .iter()
+            .map(|prepared| match prepared {
+                Ok(decoded) => decoded.envelope.event_id,
+                Err((id, _)) => *id,
+            })
+            .collect();
+        let progress = match admission {
+            Admission::Next(progress) => progress,
+            Admission::Again => return Ok(store::admit_again(tx, &ids).await?),
+            Admission::Released(unsettled) => {
+                let now = store::now(tx).await?;
+                return Ok(Admitted::released(now, unsettled));
             }
+        };
+        let admitted = if self.all_new.load(Ordering::Relaxed) {
+            match store::admit_new(tx, progress, &ids).await {
+                Err(error) if store::is_known(&error) => {
+                    store::begin_again(tx).await?;
+                    self.admit_some(tx, progress, &ids).await?
+                }
+                admitted => admitted?,
+            }
+        } else {
+            self.admit_some(tx, progress, &ids).await?
+        };
+        if usize::try_from(admitted.fenced) != Ok(progress.len()) {
+            return Err(BatchError::Fenced);
         }
-        let admitted = store::admit(tx, progress, &ids).await?;
+        Ok(admitted)
+    }
+
+    async fn admit_some(
+        &self,
+        tx: &mut PgConnection,
+        progress: &[Progress],
+        ids: &[Uuid],
+    ) -> Result<Admitted, sqlx::Error> {
+        let admitted = store::admit(tx, progress, ids).await?;
         let all_new = admitted.first_seen.len() == ids.len();
         self.all_new.store(all_new, Ordering::Relaxed);
         Ok(admitted)
@@ -312,58 +428,17 @@ impl<H: EventHandler> Frame<H> {
             received_at: record.received_at,
         }
     }
-
-    fn dead_letter(&self, record: &Record, event_id: Uuid, reject: &Reject) -> DeadLetter {
-        tracing::warn!(
-            topic = record.topic,
-            partition = record.partition,
-            offset = record.offset,
-            code = reject.code,
-            "Dead letter from {}/{}@{}: {reject}",
-            record.topic,
-            record.partition,
-            record.offset
-        );
-        let mut headers = Packed::new();
-        headers.set_raw_key(record.key.as_deref());
-        for (name, value) in record.headers.iter() {
-            headers.push(name, value);
-        }
-        let partition = record.partition.to_string();
-        let offset = record.offset.to_string();
-        let published_at = record.published_at.to_rfc3339();
-        for (name, value) in [
-            ("dlt_topic", record.topic),
-            ("dlt_partition", &partition),
-            ("dlt_offset", &offset),
-            ("dlt_timestamp", &published_at),
-            ("dlt_group", self.service),
-            ("dlt_code", reject.code),
-            ("dlt_detail", &reject.detail),
-        ] {
-            headers.push(name, Some(value.to_bytes()));
-        }
-        let event_type = record
-            .headers
-            .text(crate::kafka::headers::TYPE)
-            .map_or("unknown", crate::kafka::headers::short_name)
-            .to_owned();
-        DeadLetter {
-            event_id,
-            topic: dead_letter_topic(record.topic, self.service),
-            event_type,
-            source: format!("{}/{}", record.topic, record.partition),
-            headers,
-            value: record.value.clone(),
-        }
-    }
 }
 
 #[derive(Default)]
 struct Outcome {
     enqueued: bool,
+    applied: u64,
     duplicates: u64,
-    dead_letters: u64,
+    /// Dead letters: the record's place in the batch, its id, why.
+    failed: Vec<(usize, Uuid, Reject)>,
+    /// What waits behind a dead letter.
+    parked: Vec<(usize, Uuid)>,
     spans: Vec<BoxedSpan>,
 }
 

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -14,7 +15,7 @@ use sqlx::{ConnectOptions, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::Reject;
-use crate::consumer::frame::{BatchError, Frame, ends};
+use crate::consumer::frame::{BatchError, Frame, OBSTACLES, ends};
 use crate::consumer::poll::{Batches, Handle, Partition, Polled};
 use crate::consumer::record::Arrived;
 use crate::consumer::registry::EventHandler;
@@ -28,7 +29,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 const ATTEMPTS_MAX: u32 = 3;
 
 struct Worker<H: EventHandler> {
-    frame: Frame<H>,
+    frame: Arc<Frame<H>>,
     handle: Handle,
     health: Health,
     connection: Option<PgConnection>,
@@ -46,7 +47,7 @@ enum Ended<I> {
 }
 
 pub(super) async fn run<H: EventHandler>(
-    frame: Frame<H>,
+    frame: Arc<Frame<H>>,
     mut batches: Batches<H::Incoming>,
     handle: Handle,
     health: Health,
@@ -173,7 +174,8 @@ impl<H: EventHandler> Worker<H> {
                 parts.push_front(part);
                 continue;
             }
-            if !self.condemn(slice, &progress, &error).await {
+            if let Err(error) = self.condemn(slice, &progress, &error).await {
+                self.retry_later(&error).await;
                 return Ok(Ended::Again(records.split_off(part.start)));
             }
             self.committed(reached);
@@ -212,7 +214,9 @@ impl<H: EventHandler> Worker<H> {
         }
         if processed.is_ok() {
             self.backoff = BACKOFF_MIN;
-            self.health.ready("consumer-database");
+            for obstacle in OBSTACLES {
+                self.health.ready(obstacle);
+            }
         }
         processed
     }
@@ -223,17 +227,10 @@ impl<H: EventHandler> Worker<H> {
         record: &mut [Arrived<H::Incoming>],
         progress: &[Progress],
         error: &BatchError,
-    ) -> bool {
-        let healthy = match self.connect().await {
-            Ok(connection) => store::probe(connection).await.is_ok(),
-            Err(_) => false,
-        };
+    ) -> Result<(), BatchError> {
+        store::probe(self.connect().await?).await?;
         let reject = Reject::new(error.code(), error.to_string());
-        healthy
-            && self
-                .process_once(record, progress, Some(&reject))
-                .await
-                .is_ok()
+        self.process_once(record, progress, Some(&reject)).await
     }
 
     async fn connect(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
@@ -247,8 +244,7 @@ impl<H: EventHandler> Worker<H> {
         tracing::warn!(error = %error, "A batch waits: {error}");
         metrics::retried(self.frame.service());
         self.connection = None;
-        self.health
-            .not_ready("consumer-database", error.to_string());
+        self.health.not_ready(error.obstacle(), error.to_string());
         tokio::select! {
             () = tokio::time::sleep(self.backoff) => {}
             () = self.stopping.cancelled() => {}
