@@ -17,10 +17,13 @@ pub mod verify;
 
 mod bench;
 pub mod client;
+mod dead_letters;
 mod demo;
 mod down;
 mod mail_sink;
+mod operations;
 mod order;
+mod replay;
 mod run;
 #[cfg(test)]
 mod sample_env;
@@ -79,6 +82,10 @@ enum Verb {
     Demo(demo::Demo),
     /// Check every law over all databases and topics
     Verify(verify::Verify),
+    /// Show, replay or discard what services could not process
+    DeadLetters(dead_letters::DeadLetters),
+    /// Give a service a part of a topic once more; what it processed has no effect again
+    Replay(replay::Replay),
     /// Measure what the suite does a second, beside what the same machine allows
     Bench(bench::Bench),
     /// Receive mails as files
@@ -140,6 +147,8 @@ impl Verb {
             Self::Trace(trace) => trace.run().await,
             Self::Demo(demo) => demo.run().await,
             Self::Verify(verify) => verify.run().await,
+            Self::DeadLetters(letters) => letters.run().await,
+            Self::Replay(replay) => replay.run().await,
             Self::Bench(bench) => bench.run().await,
             Self::MailSink(sink) => sink.run(),
             Self::Run(_) | Self::Peer(_) | Self::Provider(_) => {
