@@ -98,5 +98,5 @@ pub struct Envelope {
     reason = "the one place where ids come from"
 )]
 pub fn new_id() -> Uuid {
-    Uuid::now_v7()
+    crate::crash::skewed_id(Uuid::now_v7())
 }

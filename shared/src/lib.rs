@@ -38,5 +38,8 @@ pub mod contract;
 
 pub mod telemetry;
 
+/// Where tests make a process die.
+pub mod crash;
+
 #[cfg(feature = "testing")]
 pub mod testing;

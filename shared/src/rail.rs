@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::avro::Codec;
 use crate::batch::{HandlerError, Outgoing};
 use crate::clock::Clock;
+use crate::crash;
 use crate::http::auth::Verifier;
 use crate::http::error::ApiError;
 use crate::outbox::{self, Wake};
@@ -142,7 +143,9 @@ impl Rail {
             .await?;
         let (answer, outgoing) = work(&mut tx, self.0.clock.at(now)).await?;
         let enqueued = outbox::enqueue(&mut tx, &self.0.codec, &outgoing).await?;
-        tx.commit().await?;
+        crash::point("outbox-inserted");
+        crash::sent("commit-sent", tx.commit()).await?;
+        crash::point("commit-returned");
         if enqueued {
             self.0.wake.notify();
         }

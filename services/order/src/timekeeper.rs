@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt;
 use shared::batch::{Cause, HandlerError, Outgoing};
+use shared::crash;
 use shared::event::new_id;
 use shared::rail::Rail;
 use shared::telemetry::{current_span_context, propagation};
@@ -114,6 +115,7 @@ async fn act_on_due(
 
     let mut outgoing = Outgoing::none();
     for (order_id, due, traceparent) in &orders {
+        crash::point("saga.claimed");
         let cause = cause(*order_id, *due, traceparent.as_deref());
         let Ok(events) = progress.advance(*order_id, Origin::cause("Deadline", &cause), |saga| {
             Ok::<_, Infallible>(saga.fall_due(now, rules))

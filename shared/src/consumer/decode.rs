@@ -81,6 +81,7 @@ pub(super) fn decode<I: 'static>(
         .value
         .as_deref()
         .ok_or_else(|| Reject::new("null-value", "the record has no value"))?;
+    crate::crash::payload(value);
     if value.len() > VALUE_BYTES_MAX {
         return Err(Reject::new(
             "oversized",

@@ -194,6 +194,7 @@ impl rdkafka::consumer::ConsumerContext for Assignments {
                 assigned.remove(partition);
             }
         }
+        crate::crash::point("consumer.revoked");
         // A batch in flight is finished rather than redone by the next owner, within bounds.
         let busy = self.busy.lock().expect("no holder panics");
         let _ = self
@@ -273,6 +274,7 @@ impl Handle {
             }
         }
         self.0.uncommitted.store(true, Ordering::Release);
+        crate::crash::point("consumer.offsets-stored");
     }
 
     /// Go back to where the fence says that this service was. What was polled before is dropped.
@@ -410,6 +412,9 @@ impl<I: Send + 'static> PollLoop<I> {
             let only_skipped = self.carry.records.is_empty();
             // Records of no interest move the fence, too, but not each time.
             let due = !only_skipped || self.handed_over_at.elapsed() >= COMMIT_EVERY;
+            if !only_skipped {
+                crate::crash::point("consumer.polled");
+            }
             if !self.carry.ends.is_empty() && due && !self.hand_over() {
                 break;
             }

@@ -277,7 +277,9 @@ impl Session<'_> {
             while let Some((seen, row)) = rows.try_next().await? {
                 snapshot = Some(seen);
                 if let Some(row) = row {
+                    crate::crash::point("relay.read");
                     self.relay.publish(producer, row, &delivery).await?;
+                    crate::crash::point("relay.produced");
                     published += 1;
                 }
             }
@@ -320,7 +322,9 @@ impl Session<'_> {
             self.in_flight.pop_front();
         }
         if watermark > self.watermark {
+            crate::crash::point("relay.reported");
             store::move_watermark(connection, &self.shards, watermark).await?;
+            crate::crash::point("relay.watermark-moved");
             self.watermark = watermark;
             self.moved_at = Instant::now();
         }

@@ -63,6 +63,10 @@ pub(super) fn main(service: Service, config: CommonConfig, mode: Option<Mode>) -
         .build()
         .expect("the operating system gives a process its threads");
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    if let Err(error) = crate::crash::check() {
+        eprintln!("{} cannot start: {error:#}", service.name);
+        return ExitCode::FAILURE;
+    }
     runtime.block_on(async {
         match mode {
             None => {}

@@ -26,6 +26,7 @@ use crate::consumer::decode::{self, Decoded};
 use crate::consumer::record::{Arrived, Record};
 use crate::consumer::registry::{Consumes, EventHandler};
 use crate::consumer::store::{self, Admitted, Progress};
+use crate::crash;
 use crate::kafka::Names;
 use crate::kafka::headers::TRACEPARENT;
 use crate::outbox::{self, Wake};
@@ -184,6 +185,7 @@ impl<H: EventHandler> Frame<H> {
             .collect();
         loop {
             let prepared = self.prepare(records, &verdicts);
+            crash::point("consumer.decoded");
             let span = self.batch_span(records);
             let mut tx = connection.begin().await?;
             let tried = self
@@ -192,7 +194,8 @@ impl<H: EventHandler> Frame<H> {
                 .await?;
             match tried {
                 Tried::Done(mut outcome) => {
-                    tx.commit().await?;
+                    crash::sent("consumer.commit-sent", tx.commit()).await?;
+                    crash::point("consumer.commit-returned");
                     self.told(records.len(), &mut outcome, begun);
                     return Ok(());
                 }
@@ -269,6 +272,7 @@ impl<H: EventHandler> Frame<H> {
         prepared: Vec<Prepared<H::Incoming>>,
     ) -> Result<Tried, BatchError> {
         let admitted = self.admit(tx, admission, &prepared).await?;
+        crash::point("consumer.dedup-inserted");
         let mut holding = if admitted.holding {
             letters::holding(tx, records, &prepared).await?
         } else {
@@ -310,6 +314,7 @@ impl<H: EventHandler> Frame<H> {
         } else {
             self.handler.handle_batch(tx, &batch).await?
         };
+        crash::point("consumer.handled");
         if letters::overtaken(&batch, &outgoing.rejects) {
             let known = outgoing.rejects.into_iter();
             return Ok(Tried::Overtaken(

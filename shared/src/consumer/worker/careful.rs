@@ -16,6 +16,7 @@ use crate::consumer::poll::Partition;
 use crate::consumer::record::{Arrived, Record};
 use crate::consumer::registry::EventHandler;
 use crate::consumer::store::{self, Suspects};
+use crate::crash;
 
 /// A record alone; it was attempted once before that, in the batch that left the marker.
 const ATTEMPTS_MAX: i16 = 2;
@@ -77,6 +78,7 @@ impl<H: EventHandler> Worker<H> {
         if !store::mark(connection, partition, epoch, Some(attempt)).await? {
             return Err(BatchError::Fenced);
         }
+        crash::point("consumer.attempt-recorded");
         Ok(None)
     }
 

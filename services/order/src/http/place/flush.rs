@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use shared::batch::{Cause, Events, Outgoing};
+use shared::crash;
 use shared::db::is_transient;
 use shared::http::error::{ApiError, FieldError};
 use shared::http::intake::Intake;
@@ -56,12 +57,12 @@ pub(in crate::http) fn intake(rail: Rail, rules: Arc<Rules>) -> Intake<Placing, 
 
 fn flush(rail: Rail, rules: Arc<Rules>, requests: Arc<[Placing]>) -> BoxFuture<'static, Answers> {
     async move {
-        let placed = rail
-            .transact(|tx, now| {
-                let (requests, rules) = (Arc::clone(&requests), Arc::clone(&rules));
-                async move { place(tx, now, &requests, &rules).await }.boxed()
-            })
-            .await;
+        crash::point("api.before-begin");
+        let placed = rail.transact(|tx, now| {
+            let (requests, rules) = (Arc::clone(&requests), Arc::clone(&rules));
+            async move { place(tx, now, &requests, &rules).await }.boxed()
+        });
+        let placed = crash::during("api", placed).await;
         match placed {
             Ok(answers) => answers,
             Err(error) if requests.len() > 1 && !is_transient(&error) => {
@@ -104,6 +105,7 @@ async fn place(
         .collect();
 
     let fresh = orders::insert(tx, now, &new_orders(requests, &priced)).await?;
+    crash::point("api.order-inserted");
     let known = find_known(tx, requests, &priced, &fresh).await?;
 
     let mut outgoing = Outgoing::none();

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::batch::Cause;
+use shared::crash;
 use shared::event::new_id;
 use shared::http::auth::Caller;
 use shared::http::error::{ApiError, Problem};
@@ -112,5 +113,5 @@ pub(super) async fn place_order(
     let mut response = (StatusCode::ACCEPTED, Json(accepted)).into_response();
     let location = HeaderValue::try_from(location).expect("a path of letters and digits");
     response.headers_mut().insert(header::LOCATION, location);
-    Ok(response)
+    Ok(crash::halved("api.reply-half-written", response).await)
 }
