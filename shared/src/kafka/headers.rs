@@ -3,6 +3,8 @@
 //! The same packing serves the outbox column and the records on their way through the consumer, so
 //! a record's headers are one allocation, and a dead letter keeps them as they were.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use rdkafka::message::{Header, Headers as _, OwnedHeaders};
 use uuid::Uuid;
@@ -24,6 +26,12 @@ const CONTENT_TYPE: &str = "content-type";
 
 /// The original key of a dead letter, which need not be text. Never sent as a header.
 const RAW_KEY: &str = ":key";
+
+/// Stands for a header whose name is no text. What it held cannot be read.
+const UNREADABLE: &str = ":unreadable";
+
+/// An aggregate's id is a UUID or a SKU; what is far longer is none, and neither is a line break.
+const ID_CHARS_MAX: usize = 128;
 
 /// What the headers of an event take, so that they are copied once.
 const HEADERS_BYTES: usize = 640;
@@ -88,12 +96,21 @@ impl Packed {
     /// What a received record carried.
     pub fn of_record(headers: Option<&rdkafka::message::BorrowedHeaders>) -> Self {
         let mut packed = Self(Vec::with_capacity(HEADERS_BYTES));
-        for header in headers.into_iter().flat_map(|headers| headers.iter()) {
-            packed.push(header.key, header.value);
+        let Some(headers) = headers else {
+            return packed;
+        };
+        for position in 0..headers.count() {
+            // The client panics at a name that is not UTF-8, which anybody can send, and the whole
+            // consumer would end at it again and again.
+            match catch_unwind(AssertUnwindSafe(|| headers.get(position))) {
+                Ok(header) => packed.push(header.key, header.value),
+                Err(_) => packed.push(UNREADABLE, None),
+            }
         }
         packed
     }
 
+    /// Before every header.
     pub fn set_raw_key(&mut self, key: Option<&[u8]>) {
         self.push(RAW_KEY, key);
     }
@@ -116,8 +133,9 @@ impl Packed {
     pub fn unpack(&self) -> (Option<&[u8]>, OwnedHeaders) {
         let mut key = None;
         let mut headers = OwnedHeaders::new();
-        for (name, value) in self.iter() {
-            if name == RAW_KEY {
+        for (position, (name, value)) in self.iter().enumerate() {
+            // The original may carry a header of this name, too.
+            if position == 0 && name == RAW_KEY {
                 key = value;
             } else {
                 headers = headers.insert(Header { key: name, value });
@@ -196,19 +214,23 @@ pub fn envelope(headers: &Packed) -> Result<Envelope, &'static str> {
         CORRELATION_ID,
         CAUSATION_ID,
     ]);
-    let full_name = full_name.ok_or(TYPE)?;
-    let aggregate_id = subject.ok_or(SUBJECT)?.to_owned();
+    let full_name = readable(full_name, TYPE)?;
+    let aggregate_id = readable(subject, SUBJECT)?.to_owned();
     Ok(Envelope {
         event_id: uuid(event_id, ID)?,
         event_type: short_name(full_name).to_owned(),
         aggregate_version: version
             .and_then(|version| version.parse().ok())
+            .filter(|version| *version >= 1)
             .ok_or(AGGREGATE_VERSION)?,
         occurred_at: time
             .and_then(|time| DateTime::parse_from_rfc3339(time).ok())
             .map(|time| time.with_timezone(&Utc))
             .ok_or(TIME)?,
-        correlation_id: correlation_id.unwrap_or(&aggregate_id).to_owned(),
+        correlation_id: match correlation_id {
+            Some(_) => readable(correlation_id, CORRELATION_ID)?.to_owned(),
+            None => aggregate_id.clone(),
+        },
         causation_id: uuid(causation_id, CAUSATION_ID)?,
         aggregate_id,
     })
@@ -219,6 +241,13 @@ pub fn short_name(full_name: &str) -> &str {
     full_name
         .rsplit_once('.')
         .map_or(full_name, |(_, name)| name)
+}
+
+/// Ids are stored, shown and sent on.
+fn readable<'a>(text: Option<&'a str>, name: &'static str) -> Result<&'a str, &'static str> {
+    text.filter(|text| !text.is_empty() && text.len() <= ID_CHARS_MAX)
+        .filter(|text| !text.contains(char::is_control))
+        .ok_or(name)
 }
 
 fn uuid(text: Option<&str>, name: &'static str) -> Result<Uuid, &'static str> {
