@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
+use crate::batch::Reject;
+
 /// A topic's name without the namespace that a test puts before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Topic(pub &'static str);
@@ -20,6 +22,12 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// The aggregate's id. What must stay in order shares it.
     fn partition_key(&self) -> String;
+
+    /// What the schema promises in words and Avro cannot say. An event that breaks it is a dead
+    /// letter of every consumer, before a handler sees it.
+    fn check(&self) -> Result<(), Reject> {
+        Ok(())
+    }
 }
 
 /// An event type without its Rust type, for the registry.

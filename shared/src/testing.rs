@@ -131,7 +131,7 @@ impl<H: EventHandler> Driver<H> {
             key: Some(key.into_bytes()),
             value: Some(self.codec.encode(event).expect("it encodes")),
             headers: packed(headers.as_borrowed()),
-            published_at: occurred_at,
+            published_at: crate::clock::process_now(),
             received_at: occurred_at,
         })
     }

@@ -3,6 +3,9 @@
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
 use super::record::{Arrived, Record};
 use super::registry::Consumes;
 use crate::avro::{Codec, Learned, unframe};
@@ -10,6 +13,11 @@ use crate::batch::Reject;
 use crate::event::Envelope;
 use crate::kafka::client::VALUE_BYTES_MAX;
 use crate::kafka::headers::{self, short_name};
+
+/// An outbox keeps events for a week, in whole days: none is published later than that.
+const ID_AGE_MAX: TimeDelta = TimeDelta::days(8);
+/// Clocks of two machines may differ by this much.
+const ID_AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
 
 /// A record that is an event this service listens to.
 pub(crate) struct Decoded<I> {
@@ -77,6 +85,14 @@ pub(super) fn decode<I: 'static>(
                 ),
             )
         })?;
+    let full_name = codec.full_name(&envelope.event_type);
+    if record.headers.text(headers::TYPE) != full_name {
+        return Err(Reject::new(
+            "wrong-record",
+            format!("the header `{}` does not name {full_name:?}", headers::TYPE),
+        ));
+    }
+    check_id(envelope.event_id, record.published_at)?;
     let value = record
         .value
         .as_deref()
@@ -97,20 +113,48 @@ pub(super) fn decode<I: 'static>(
             "the value does not begin with a zero byte and a schema id",
         )
     })?;
-    let event = (listened.decode)(codec, schema_id, datum)?;
-    if record.key.as_deref() != Some(envelope.aggregate_id.as_bytes()) {
+    let (key, event) = (listened.decode)(codec, schema_id, datum)?;
+    // Handlers take the aggregate from either, and order is kept per record key.
+    let same = key == envelope.aggregate_id && record.key.as_deref() == Some(key.as_bytes());
+    if !same {
         return Err(Reject::new(
             "wrong-key",
-            "the record's key is not its aggregate's id",
+            "the record's key, its aggregate's id and what the event is about are not the same",
         ));
     }
     Ok(Decoded { envelope, event })
 }
 
+/// An id says when the event was made, and by that how long the inbox remembers it.
+///
+/// Measured by when the record was published, not by this machine's clock: a topic may be read
+/// again much later, and a clock that is wrong must not condemn what is healthy.
+fn check_id(event_id: Uuid, published_at: DateTime<Utc>) -> Result<(), Reject> {
+    let odd = |detail: String| Err(Reject::new("odd-event-id", detail));
+    let made_at = event_id
+        .get_timestamp()
+        .filter(|_| event_id.get_version_num() == 7)
+        .and_then(|made_at| {
+            let (seconds, nanoseconds) = made_at.to_unix();
+            DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanoseconds)
+        });
+    let Some(made_at) = made_at else {
+        return odd(format!("{event_id} is no UUID of version 7"));
+    };
+    let ahead = made_at - published_at;
+    if ahead > ID_AHEAD_MAX || ahead < -ID_AGE_MAX {
+        return odd(format!(
+            "{event_id} is of {made_at}, and its record of {published_at}"
+        ));
+    }
+    Ok(())
+}
+
 /// Whether the type header alone says that this service does not listen. A record without a type
-/// is not skipped: it is nobody's, and somebody must see it.
+/// (or with an empty one) is not skipped: it is nobody's, and somebody must see it.
 pub(super) fn is_skipped<I: 'static>(headers: &headers::Packed, consumes: &Consumes<I>) -> bool {
     headers
         .text(headers::TYPE)
+        .filter(|full_name| !full_name.is_empty())
         .is_some_and(|full_name| consumes.find(short_name(full_name)).is_none())
 }

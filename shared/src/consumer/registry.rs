@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use sqlx::PgConnection;
 
-use crate::avro::{Codec, DecodeError};
-use crate::batch::{Batch, HandlerError, Outgoing};
+use crate::avro::Codec;
+use crate::batch::{Batch, HandlerError, Outgoing, Reject};
 use crate::event::{Event, Schema, Topic};
 
 /// The one batch handler of a service.
@@ -37,7 +37,8 @@ pub(crate) struct Listened<I> {
     pub(crate) decode: Decode<I>,
 }
 
-type Decode<I> = Box<dyn Fn(&Codec, u32, &[u8]) -> Result<I, DecodeError> + Send + Sync>;
+/// The key that the event itself asks for, and the event.
+type Decode<I> = Box<dyn Fn(&Codec, u32, &[u8]) -> Result<(String, I), Reject> + Send + Sync>;
 
 impl<I: 'static> Default for Consumes<I> {
     fn default() -> Self {
@@ -59,7 +60,9 @@ impl<I: 'static> Consumes<I> {
         incoming: impl Fn(E) -> I + Copy + Send + Sync + 'static,
     ) -> Self {
         let decode: Decode<I> = Box::new(move |codec, schema_id, datum| {
-            codec.decode::<E>(schema_id, datum).map(incoming)
+            let event: E = codec.decode(schema_id, datum)?;
+            event.check()?;
+            Ok((event.partition_key(), incoming(event)))
         });
         let known = self.events.insert(
             E::TYPE,

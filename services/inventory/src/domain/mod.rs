@@ -26,8 +26,6 @@ mod stock;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
-
 use shared::batch::{Decision, Events, Reject};
 use shared::contract::inventory::{
     ReleasedLine, ReleasedStock, StockRejected, StockReleased, StockReserved,
@@ -61,7 +59,6 @@ pub(crate) fn reserve(
     if book.orders.contains_key(&order_id) {
         return Ok(Events::none());
     }
-    check_lines(placed)?;
 
     let placement = placement::place(&book.stock, network, &placed.ship_to.country, &placed.lines);
     let placement = match placement {
@@ -259,28 +256,4 @@ fn release(book: &mut Book, order_id: Uuid, causation_id: Uuid) -> Events {
     let mut events = Events::one(SECOND, StockReleased { order_id, released });
     events.extend(alarms);
     events
-}
-
-/// What the schema promises and Avro cannot say.
-fn check_lines(placed: &OrderPlaced) -> Result<(), Reject> {
-    let invalid = |detail: String| Err(Reject::new("order-lines-invalid", detail));
-    if placed.lines.is_empty() {
-        return invalid(format!("order {} has no lines", placed.order_id));
-    }
-    let mut seen = HashSet::with_capacity(placed.lines.len());
-    for line in &placed.lines {
-        if line.quantity < 1 {
-            return invalid(format!(
-                "order {} asks for {} units of {}",
-                placed.order_id, line.quantity, line.sku
-            ));
-        }
-        if !seen.insert(line.sku.as_str()) {
-            return invalid(format!(
-                "order {} names {} twice",
-                placed.order_id, line.sku
-            ));
-        }
-    }
-    Ok(())
 }

@@ -175,21 +175,3 @@ fn what_shipment_can_never_say_is_refused_and_leaves_no_trace() {
         assert_eq!(world.book, left);
     }
 }
-
-#[test]
-fn orders_that_break_the_schemas_promises_are_refused() {
-    for lines in [
-        &[][..],
-        &[("MUG", 0)],
-        &[("MUG", -1)],
-        &[("MUG", 1), ("MUG", 1)],
-    ] {
-        let mut world = World::new(SPLIT);
-        let reject = world
-            .place("DE", lines)
-            .err()
-            .expect("such lines are refused");
-        assert_eq!(reject.code, "order-lines-invalid", "{lines:?}");
-        assert!(world.book.orders.is_empty() && world.book.ledger.is_empty());
-    }
-}
