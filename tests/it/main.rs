@@ -15,6 +15,7 @@ mod marketplaces;
 mod onboarding;
 mod order_fulfilment;
 mod outages;
+mod poison;
 mod relay;
 mod shutdown;
 mod tidy;

@@ -12,6 +12,7 @@ pub mod beside;
 pub mod dev_keys;
 pub mod init;
 pub mod local;
+pub mod poison;
 pub mod services;
 pub mod verify;
 

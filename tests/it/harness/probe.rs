@@ -8,6 +8,7 @@ use rdkafka::message::{Headers, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 use sqlx::PgPool;
+use ticketrail::poison::Record;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -126,6 +127,41 @@ pub(crate) async fn publish(
         .send(record, TIMEOUT)
         .await
         .expect("Kafka takes the record");
+}
+
+/// Puts many records on their topics, in order, and says where each lies.
+pub(crate) async fn publish_all(
+    kafka: &str,
+    namespace: &str,
+    records: impl IntoIterator<Item = &Record>,
+) -> Vec<(i32, i64)> {
+    let producer: FutureProducer = ClientConfig::new()
+        .set("bootstrap.servers", kafka)
+        .set("message.max.bytes", "2097152")
+        .create()
+        .expect("a producer");
+    let mut sent = Vec::new();
+    for record in records {
+        let topic = format!("{namespace}{}", record.topic.0);
+        let mut headers = OwnedHeaders::new();
+        for (name, value) in &record.headers {
+            headers = headers.insert(rdkafka::message::Header {
+                key: name.as_str(),
+                value: value.as_deref(),
+            });
+        }
+        let mut produced = FutureRecord::<[u8], [u8]>::to(&topic).headers(headers);
+        produced.key = record.key.as_deref();
+        produced.payload = record.value.as_deref();
+        sent.push(producer.send_result(produced).expect("it fits the queue"));
+    }
+    let mut positions = Vec::new();
+    for delivery in sent {
+        let delivered = delivery.await.expect("the producer lives");
+        let delivered = delivered.expect("Kafka takes the record");
+        positions.push((delivered.partition, delivered.offset));
+    }
+    positions
 }
 
 /// Received = free + reserved + shipped, and the ledger explains every unit.
