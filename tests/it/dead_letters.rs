@@ -2,7 +2,7 @@
 
 use crate::harness::probe::{self, Seen};
 use crate::harness::until;
-use crate::harness::world::{World, order_of};
+use crate::harness::world::{Settings, World, order_of};
 
 /// A way to spoil a good record.
 type Spoil = fn(&mut Seen);
@@ -167,5 +167,51 @@ async fn every_kind_of_poison_becomes_one_dead_letter_and_stops_nobody() {
             assert!(same[0].header(header).is_some(), "{kind}: {header}");
         }
     }
+    world.close_with_dead_letters().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_everything_is_suddenly_invalid_a_service_stops_and_says_so() {
+    let mut world = World::empty().await;
+    world.dead_letters_surge = 20;
+    for name in ["order", "inventory"] {
+        world.run(name, &Settings::default()).await;
+    }
+    let kafka = world.parts.endpoints.kafka.clone();
+    let topic = format!("{}order.events", world.namespace);
+    let headers = [("ce_id".to_owned(), None)];
+    for _ in 0..60 {
+        probe::publish(&kafka, &topic, None, Some(b"no event"), &headers).await;
+    }
+
+    let url = world.operations_url("inventory", "/health/ready");
+    until(
+        "inventory to be not ready because of dead letters",
+        async || {
+            let answer = reqwest::get(&url)
+                .await
+                .map_err(|error| error.to_string())?;
+            let text = answer.text().await.unwrap_or_default();
+            match text.contains("DEAD_LETTERS_SURGE") {
+                true => Ok(()),
+                false => Err(text),
+            }
+        },
+    )
+    .await;
+    let kept = world.dead_letters("inventory").await;
+    assert!(kept <= 20, "{kept} were put aside before it stopped");
+
+    // What is mended, here the limit, goes on where it stopped.
+    world.stop("inventory").await;
+    world.dead_letters_surge = 1000;
+    world.run("inventory", &Settings::default()).await;
+    until("the rest to be put aside", async || {
+        match world.dead_letters("inventory").await {
+            60 => Ok(()),
+            other => Err(other.to_string()),
+        }
+    })
+    .await;
     world.close_with_dead_letters().await;
 }

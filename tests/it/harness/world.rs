@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub(crate) namespace: String,
     pub(crate) clock: Clock,
     pub(crate) init: Init,
+    /// Stories put more poison on topics than a service would stand by itself.
+    pub(crate) dead_letters_surge: usize,
     /// Databases of services from outside the suite.
     guests: BTreeMap<&'static str, String>,
     pools: BTreeMap<&'static str, PgPool>,
@@ -91,6 +93,7 @@ impl World {
             namespace,
             clock: Clock::default(),
             init,
+            dead_letters_surge: 1_000_000,
             guests: BTreeMap::new(),
             pools,
             running: HashMap::new(),
@@ -165,6 +168,8 @@ impl World {
             "127.0.0.1:0",
             "--jwt-public-key-file",
             &key.display().to_string(),
+            "--dead-letters-surge",
+            &self.dead_letters_surge.to_string(),
         ])
     }
 
