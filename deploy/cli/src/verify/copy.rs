@@ -26,13 +26,21 @@ const RAIL: &[Copied] = &[
     ),
     (
         "chk.processed",
-        "SELECT '$'::text, event_id, outcome FROM processed_events",
+        "SELECT '$'::text, event_id, outcome, xmin::text::bigint FROM processed_events",
     ),
     (
         "chk.fences",
         "SELECT '$'::text, topic, partition, next_offset FROM consumer_offsets",
     ),
 ];
+
+/// Not every service's database need have it.
+const DEAD_LETTERS: Copied = (
+    "chk.dead_letters",
+    "SELECT '$'::text, event_id, topic, partition, \"offset\", key, state, attempts,
+            substring(sha256(value) FROM 1 FOR 16)
+     FROM dead_letters",
+);
 
 const ORDER: &[Copied] = &[
     (
@@ -164,8 +172,12 @@ async fn one(
         .bind(taken_at)
         .execute(&mut *check)
         .await?;
+    let keeps_letters: bool = sqlx::query_scalar("SELECT to_regclass('dead_letters') IS NOT NULL")
+        .fetch_one(&mut *from)
+        .await?;
+    let letters = keeps_letters.then_some(&DEAD_LETTERS);
     let mut rows = 0;
-    for (table, select) in RAIL.iter().chain(own) {
+    for (table, select) in RAIL.iter().chain(letters).chain(own) {
         let select = select.replace('$', service);
         rows += stream(from, check, table, &select)
             .await

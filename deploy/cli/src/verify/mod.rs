@@ -1,7 +1,7 @@
 //! Checks every law of the suite, from what its databases and topics say.
 //!
 //! In the order of a run: wait for rest ([`settle`]), make a check database ([`database`]), copy
-//! the services' tables ([`copy`]) and the clients' history ([`acks`]), read the topics
+//! the services' tables ([`copy`]) and the clients' [`history`], read the topics
 //! ([`topics`], [`records`], [`avro`]), ask the laws ([`laws`], [`traces`]), tell ([`report`]).
 //!
 //! - **It shares no code with what it checks**: its SQL, its reader of Avro and its reader of Kafka
@@ -9,10 +9,10 @@
 //! - **It changes nothing**: it joins no consumer group, and only reads from the services.
 //! - **Its memory does not grow** with what it checks: rows stream from database to database.
 
-mod acks;
 mod avro;
 mod copy;
 mod database;
+mod history;
 mod laws;
 mod records;
 mod report;
@@ -33,6 +33,7 @@ use anyhow::Context;
 use clap::Args;
 use sqlx::{Connection, PgConnection};
 
+pub use history::History;
 pub use report::{LawResult, Report};
 pub use source::Source;
 
@@ -51,6 +52,10 @@ pub(crate) struct Verify {
     /// What clients were promised: JSON lines with `order_id`, `customer_id` and `key`
     #[arg(long)]
     acks: Option<PathBuf>,
+    /// A folder with all that clients and chaos wrote down: `acks.jsonl`, `observations.jsonl`,
+    /// `poison.jsonl`, `kills.jsonl`
+    #[arg(long, conflicts_with = "acks")]
+    history: Option<PathBuf>,
     #[arg(long, env = "KAFKA_NAMESPACE", default_value = "")]
     kafka_namespace: String,
     #[arg(long, env = "KAFKA_BOOTSTRAP_SERVERS")]
@@ -96,7 +101,10 @@ impl Verify {
         let mut source = Source::of(&client::layout(&self.stack)?);
         source.settle = Duration::from_secs(self.settle);
         source.namespace = self.kafka_namespace;
-        source.acks = self.acks;
+        source.history = match (self.history, self.acks) {
+            (Some(folder), _) => Some(History::Folder(folder)),
+            (None, acks) => acks.map(History::Acks),
+        };
         source.jaeger = self.jaeger_url.or(source.jaeger);
         source.kafka = self.kafka_bootstrap_servers.unwrap_or(source.kafka);
         source.registry = self.schema_registry_url.unwrap_or(source.registry);
@@ -148,13 +156,15 @@ async fn inspect(
     look_up_committed(&topics, &readers, &mut check).await?;
     copy::all(source, &mut check, progress).await?;
     read_topics(source, topics, &readers, &mut check, progress).await?;
-    if let Some(file) = source.acks.clone() {
-        acks::load(&mut check, file).await?;
+    if let Some(history) = &source.history {
+        history::load(&mut check, history)
+            .await
+            .context("the history of this run")?;
     }
 
     progress.say("verify", "asks the laws");
     laws::prepare(&mut check).await?;
-    let mut laws = laws::check(&mut check, source.acks.is_some()).await?;
+    let mut laws = laws::check(&mut check).await?;
     let traces = traces::check(&mut check, source.jaeger.as_deref(), progress).await?;
     let place = laws
         .iter()

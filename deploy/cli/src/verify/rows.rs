@@ -1,6 +1,7 @@
 //! Rows in the binary form of `COPY`, and their way from a blocking reader into a table.
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -73,6 +74,10 @@ impl Feed {
                 .as_ref()
                 .map(<[u8; 8]>::as_slice),
         );
+    }
+
+    pub(super) fn time(&mut self, value: Option<DateTime<Utc>>) {
+        self.int8(value.map(|at| at.timestamp_micros().saturating_sub(EPOCH_US)));
     }
 
     pub(super) fn unix_ms(&mut self, value: Option<i64>) {

@@ -44,14 +44,25 @@ FROM (VALUES
 CREATE TABLE chk.participants (name text);
 INSERT INTO chk.participants VALUES ('inventory'), ('shipment');
 
--- How an order may go on. A dispatch is a fact, so it is legal wherever the order is not over.
+-- How an order may go on. Nothing is dispatched that was not confirmed before.
 CREATE TABLE chk.transitions (from_state text, to_state text);
 INSERT INTO chk.transitions VALUES
     ('new', 'pending'),
-    ('pending', 'confirmed'), ('pending', 'cancelling'), ('pending', 'shipped'),
+    ('pending', 'confirmed'), ('pending', 'cancelling'),
     ('confirmed', 'shipped'), ('confirmed', 'cancelling'),
     ('shipped', 'completed'),
     ('cancelling', 'cancelled'), ('cancelling', 'shipped');
+
+-- What a client may see after what it saw before: the same, or what any number of steps leads to.
+CREATE TABLE chk.reachable (from_state text, to_state text);
+INSERT INTO chk.reachable
+WITH RECURSIVE steps AS (
+    SELECT DISTINCT to_state AS from_state, to_state FROM chk.transitions
+    UNION
+    SELECT s.from_state, t.to_state
+    FROM steps AS s JOIN chk.transitions AS t ON t.from_state = s.to_state
+)
+SELECT from_state, to_state FROM steps;
 
 -- When each database was copied, by its own clock.
 CREATE TABLE chk.services (service text, taken_at timestamptz);
@@ -68,7 +79,17 @@ CREATE UNLOGGED TABLE chk.outbox (
     version integer, shard smallint, type text, topic text, key text, value bytea
 );
 CREATE UNLOGGED TABLE chk.watermarks (service text, shard smallint, tx_id xid8);
-CREATE UNLOGGED TABLE chk.processed (service text, event_id uuid, outcome smallint);
+-- `tx` is the transaction that wrote the row. A partition's batches commit one after the other,
+-- each behind the fence, so these numbers say in which order its records had their effect.
+CREATE UNLOGGED TABLE chk.processed (
+    service text, event_id uuid, outcome smallint, tx bigint
+);
+-- What failed and what waits behind it, where a service keeps a table of it: `state` is 0 for open,
+-- 1 for parked, 2 for replayed, 3 for discarded.
+CREATE UNLOGGED TABLE chk.dead_letters (
+    service text, event_id uuid, topic text, partition integer, "offset" bigint, key bytea,
+    state smallint, attempts integer, value bytea
+);
 CREATE UNLOGGED TABLE chk.fences (
     service text, topic text, partition integer, next_offset bigint
 );
@@ -118,28 +139,67 @@ CREATE UNLOGGED TABLE frd.transactions (id uuid, order_id uuid, customer_id text
 CREATE UNLOGGED TABLE frd.decisions (transaction_id uuid, order_id uuid, verdict text);
 CREATE UNLOGGED TABLE frd.tombstones (order_id uuid);
 
--- Every record of the event topics, in full: `subject`, `customer_id` and `part` (a warehouse, or a
--- mail's kind) are from the decoded value, `problem` is why it could not be decoded.
+-- Every record of the event topics, in full: `headers` is the beginning of a digest over all of
+-- them, `subject`, `customer_id` and `part` (a warehouse, or a mail's kind) are from the decoded
+-- value, `problem` is why it could not be decoded.
 CREATE UNLOGGED TABLE topic.records (
     topic text, partition integer, "offset" bigint, published_at timestamptz, event_id uuid,
-    causation_id uuid, version integer, type text, key text, value bytea, subject text,
-    customer_id text, part text, problem text
+    causation_id uuid, version integer, type text, key text, value bytea, headers bytea,
+    subject text, customer_id text, part text, problem text
 );
--- Every record of the dead-letter topics, with the position it is from.
+-- Every record of the dead-letter topics, with the position it is from. `headers` is over those
+-- that it came with.
 CREATE UNLOGGED TABLE topic.letters (
     topic text, partition integer, "offset" bigint, event_id uuid, key text, value bytea,
-    service text, code text, source_topic text, source_partition integer, source_offset bigint
+    headers bytea, service text, code text, source_topic text, source_partition integer,
+    source_offset bigint
 );
 CREATE UNLOGGED TABLE topic.partitions (topic text, partition integer, low bigint, high bigint);
 
--- Positions of records whose event is on the topics before them. Few in a calm run, so the events
--- are what is left without them.
-CREATE UNLOGGED TABLE topic.repeats (topic text, partition integer, "offset" bigint);
+-- What clients and chaos wrote down, and which of it was given.
+CREATE TABLE hist.given (what text);
+-- Every answer to a request for an order: `acked`, `refused`, or `maybe` where none came.
+CREATE UNLOGGED TABLE hist.requests (
+    order_id uuid, customer_id text, key text, outcome text
+);
+-- What was seen of an order, in the order in which it was seen; no status is a 404.
+CREATE UNLOGGED TABLE hist.observations (
+    n bigint, order_id uuid, customer_id text, status text, at timestamptz
+);
+-- Records that nobody's outbox has, because they were put there to do harm.
+CREATE UNLOGGED TABLE hist.poison (
+    topic text, partition integer, "offset" bigint, kind text, value bytea
+);
+-- Who has to make a dead letter of them.
+CREATE UNLOGGED TABLE hist.poisoned (
+    topic text, partition integer, "offset" bigint, service text
+);
+-- Processes that were ended in the midst of their work.
+CREATE UNLOGGED TABLE hist.kills (service text, at timestamptz);
+
+CREATE VIEW hist.acks AS
+SELECT order_id, customer_id, key FROM hist.requests WHERE outcome = 'acked';
+-- Requests without an answer that made an order all the same.
+CREATE VIEW hist.landed AS
+SELECT k.order_id, r.customer_id, r.key
+FROM (SELECT DISTINCT customer_id, key FROM hist.requests WHERE outcome = 'maybe') AS r
+JOIN ord.idempotency_keys AS k USING (customer_id, key)
+UNION
+SELECT o.id, r.customer_id, r.key
+FROM hist.requests AS r
+JOIN ord.orders AS o ON o.id = r.order_id AND o.customer_id = r.customer_id
+WHERE r.outcome = 'maybe';
+CREATE VIEW hist.asked_for AS
+SELECT order_id, customer_id FROM hist.acks
+UNION
+SELECT order_id, customer_id FROM hist.landed;
+
+-- Positions of records that are no event of the suite: injected, or the repeat of an event that is
+-- on the topics before them. Few in a calm run, so the events are what is left without them.
+CREATE UNLOGGED TABLE topic.aside (topic text, partition integer, "offset" bigint);
 CREATE VIEW topic.events AS
 SELECT r.* FROM topic.records AS r
 WHERE r.event_id IS NOT NULL
-  AND NOT EXISTS (SELECT FROM topic.repeats AS x
+  AND NOT EXISTS (SELECT FROM topic.aside AS x
                   WHERE x.topic = r.topic AND x.partition = r.partition
                     AND x."offset" = r."offset");
-
-CREATE UNLOGGED TABLE hist.acks (order_id uuid, customer_id text, key text);

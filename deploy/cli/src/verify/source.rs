@@ -1,9 +1,9 @@
 //! What is to be checked, and where it is.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use super::history::History;
 use crate::local::Layout;
 
 #[derive(Debug, Clone)]
@@ -19,8 +19,8 @@ pub struct Source {
     pub admin: String,
     /// Without it, traces are not looked at.
     pub jaeger: Option<String>,
-    /// What clients were promised: JSON lines `{"order_id", "customer_id", "key"}`.
-    pub acks: Option<PathBuf>,
+    /// What clients were promised and saw, if somebody wrote it down.
+    pub history: Option<History>,
     /// How long to wait for consumers and outboxes to come to rest.
     pub settle: Duration,
 }
@@ -38,7 +38,7 @@ impl Source {
             databases: layout.databases(),
             admin: endpoints.postgres,
             jaeger: Some(endpoints.jaeger),
-            acks: None,
+            history: None,
             settle: Self::SETTLE,
         }
     }

@@ -41,7 +41,7 @@ pub(super) const BOOKS: [Law; 2] = [
 
 pub(super) const TOMBSTONES: [Law; 1] = [Law {
     law: "I9",
-    title: "nothing is alive under a tombstone",
+    title: "nothing is alive under a tombstone, and who acknowledged a cancellation has one",
     checked: "SELECT (SELECT count(*) FROM inv.tombstones)
                    + (SELECT count(*) FROM shp.fulfilments WHERE cancelled)
                    + (SELECT count(*) FROM frd.tombstones)",
@@ -61,6 +61,18 @@ pub(super) const TOMBSTONES: [Law; 1] = [Law {
          FROM frd.tombstones AS t
          JOIN frd.decisions AS d USING (order_id)
          WHERE d.verdict <> 'closed'",
+        // What comes late is refused by what was released before, or by a tombstone.
+        "SELECT format('inventory acknowledged the cancellation of order %s and nothing of it is '
+                       || 'left that would refuse a late reservation', a.order_id)
+         FROM ord.saga_acks AS a
+         LEFT JOIN inv.tombstones AS t USING (order_id)
+         LEFT JOIN inv.reservations AS r USING (order_id)
+         WHERE a.participant = 'inventory' AND t.order_id IS NULL AND r.order_id IS NULL",
+        "SELECT format('shipment acknowledged the cancellation of order %s and has no tombstone',
+                       a.order_id)
+         FROM ord.saga_acks AS a
+         LEFT JOIN shp.fulfilments AS f ON f.order_id = a.order_id AND f.cancelled
+         WHERE a.participant = 'shipment' AND f.order_id IS NULL",
     ],
 }];
 

@@ -3,24 +3,34 @@ use super::Law;
 pub(super) const ACKED: Law = Law {
     law: "I1",
     title: "every order that a client was promised exists, once per key, and is on the topic",
-    checked: "SELECT count(*) FROM hist.acks",
+    checked: "SELECT count(*) FROM hist.requests",
     violations: &[
         "SELECT format('order %s was promised to %s and is not theirs', a.order_id, a.customer_id)
          FROM hist.acks AS a
          LEFT JOIN ord.orders AS o ON o.id = a.order_id AND o.customer_id = a.customer_id
          WHERE o.id IS NULL",
-        "SELECT format('key %s of %s was answered with %s orders',
-                       key, customer_id, count(DISTINCT order_id))
+        "SELECT format('key %s of %s was answered with %s orders, %s among them',
+                       key, customer_id, count(DISTINCT order_id), min(order_id::text))
          FROM hist.acks
          WHERE key IS NOT NULL
          GROUP BY customer_id, key
          HAVING count(DISTINCT order_id) > 1",
-        "SELECT format('order %s was promised, and its OrderPlaced is not on the topic', o.id)
+        "SELECT format('key %s of %s was answered with order %s, and made %s',
+                       key, customer_id, a.order_id, k.order_id)
          FROM hist.acks AS a
+         JOIN ord.idempotency_keys AS k USING (customer_id, key)
+         WHERE k.order_id <> a.order_id",
+        "SELECT format('order %s was promised, or landed, and its OrderPlaced is not on the topic',
+                       o.id)
+         FROM hist.asked_for AS a
          JOIN ord.orders AS o ON o.id = a.order_id
          CROSS JOIN chk.clock AS c
          LEFT JOIN topic.events AS e ON e.type = 'OrderPlaced' AND e.key = o.id::text
          WHERE e.key IS NULL AND o.placed_at > c.kept_since",
+        "SELECT format('key %s of %s was refused and made order %s', key, customer_id, k.order_id)
+         FROM (SELECT customer_id, key FROM hist.requests
+               GROUP BY customer_id, key HAVING bool_and(outcome = 'refused')) AS r
+         JOIN ord.idempotency_keys AS k USING (customer_id, key)",
     ],
 };
 
@@ -111,7 +121,7 @@ pub(super) const ENDS: [Law; 1] = [Law {
 
 pub(super) const TOTALS: [Law; 1] = [Law {
     law: "S7",
-    title: "the sums agree: orders = completed + cancelled, and each end was told once",
+    title: "orders = acked + landed = completed + cancelled, and each end was told once",
     checked: "SELECT count(*) FROM ord.orders",
     violations: &[
         // The outbox forgets, and then its sums are of the last days only.
@@ -140,5 +150,15 @@ pub(super) const TOTALS: [Law; 1] = [Law {
          FROM (SELECT (SELECT count(DISTINCT order_id) FROM hist.acks) AS promised,
                       (SELECT count(*) FROM ord.orders) AS orders) AS sums
          WHERE promised > orders",
+        // Of whoever wrote down every request, no order is left that was not asked for. Keys are
+        // promised for a day.
+        "SELECT format('order %s of %s is there, and nobody asked for it', o.id, o.customer_id)
+         FROM ord.orders AS o
+         CROSS JOIN chk.clock AS c
+         LEFT JOIN hist.asked_for AS a
+              ON a.order_id = o.id AND a.customer_id = o.customer_id
+         WHERE EXISTS (SELECT FROM hist.given WHERE what = 'every request')
+           AND o.customer_id IN (SELECT customer_id FROM hist.requests)
+           AND a.order_id IS NULL AND o.placed_at > c.taken_at - interval '23 hours'",
     ],
 }];

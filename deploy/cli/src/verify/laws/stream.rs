@@ -1,6 +1,6 @@
 use super::Law;
 
-pub(super) const LAWS: [Law; 3] = [
+pub(super) const EVENTS: [Law; 3] = [
     Law {
         law: "S1",
         title: "the events on the topics are the events of the outboxes",
@@ -13,8 +13,9 @@ pub(super) const LAWS: [Law; 3] = [
              JOIN chk.watermarks AS w ON w.service = o.service AND w.shard = o.shard
              LEFT JOIN topic.events AS e ON e.event_id = o.event_id
              WHERE e.event_id IS NULL AND o.tx_id < w.tx_id AND o.created_at > c.kept_since",
-            // What somebody put there from outside is accounted for when it is a dead letter. What
-            // was published after the databases were copied is none of this run.
+            // What somebody put there from outside is accounted for when it is known to be poison,
+            // a dead letter, or waits behind one. What was published after the databases were
+            // copied is none of this run.
             "SELECT format('%s %s at %s/%s@%s is in no outbox', coalesce(r.type, 'a record'),
                            coalesce(r.event_id::text, 'without an id'), r.topic, r.partition,
                            r.\"offset\")
@@ -26,7 +27,10 @@ pub(super) const LAWS: [Law; 3] = [
                                WHERE l.source_topic = r.topic
                                  AND l.source_partition = r.partition
                                  AND l.source_offset = r.\"offset\")
-               AND NOT EXISTS (SELECT FROM topic.repeats AS x
+               AND NOT EXISTS (SELECT FROM chk.dead_letters AS d
+                               WHERE d.topic = r.topic AND d.partition = r.partition
+                                 AND d.\"offset\" = r.\"offset\")
+               AND NOT EXISTS (SELECT FROM topic.aside AS x
                                WHERE x.topic = r.topic AND x.partition = r.partition
                                  AND x.\"offset\" = r.\"offset\")",
         ],
@@ -56,10 +60,13 @@ pub(super) const LAWS: [Law; 3] = [
         violations: &[
             "SELECT format('event %s is on the topics with %s contents', event_id,
                            count(DISTINCT (topic, partition, key, type, version, value)))
-             FROM topic.records
-             WHERE event_id IN (SELECT r.event_id
-                                FROM topic.records AS r
-                                JOIN topic.repeats AS x USING (topic, partition, \"offset\"))
+             FROM topic.records AS r
+             WHERE event_id IN (SELECT event_id
+                                FROM topic.records
+                                JOIN topic.aside USING (topic, partition, \"offset\"))
+               AND NOT EXISTS (SELECT FROM hist.poison AS p
+                               WHERE p.topic = r.topic AND p.partition = r.partition
+                                 AND p.\"offset\" = r.\"offset\")
              GROUP BY event_id
              HAVING count(DISTINCT (topic, partition, key, type, version, value)) > 1",
             "SELECT format('%s %s of %s at %s/%s@%s: %s', o.type, event_id, o.key, e.topic,
@@ -77,3 +84,54 @@ pub(super) const LAWS: [Law; 3] = [
         ],
     },
 ];
+
+pub(super) const POLLS: Law = Law {
+    law: "S4",
+    title: "a partition's records had their effect in its order, none left out below the fence",
+    checked: "SELECT count(*) FROM chk.processed",
+    violations: &[
+        // Of what is none of our events only the position may be known.
+        "SELECT format('%s is at %s of %s/%s and skipped %s %s at %s', f.service, f.next_offset,
+                       r.topic, r.partition, coalesce(r.type, 'a record'),
+                       coalesce(r.event_id::text, 'without an id'), r.\"offset\")
+         FROM topic.records AS r
+         CROSS JOIN chk.clock AS c
+         JOIN chk.subscriptions AS s ON s.topic = r.topic AND s.type = r.type
+         JOIN chk.fences AS f
+              ON f.service = s.service AND f.topic = r.topic AND f.partition = r.partition
+         LEFT JOIN chk.processed AS p ON p.service = s.service AND p.event_id = r.event_id
+         WHERE p.event_id IS NULL AND r.\"offset\" < f.next_offset
+           AND r.published_at > c.kept_since
+           AND NOT EXISTS (SELECT FROM topic.letters AS l
+                           WHERE l.service = s.service AND l.source_topic = r.topic
+                             AND l.source_partition = r.partition
+                             AND l.source_offset = r.\"offset\")
+           AND NOT EXISTS (SELECT FROM chk.dead_letters AS d
+                           WHERE d.service = s.service AND d.topic = r.topic
+                             AND d.partition = r.partition AND d.\"offset\" = r.\"offset\")",
+        "SELECT format('%s had the effect of %s %s, and its fence is at %s of %s/%s, before %s',
+                       s.service, e.type, e.event_id, coalesce(f.next_offset, 0), e.topic,
+                       e.partition, e.\"offset\")
+         FROM topic.events AS e
+         JOIN chk.subscriptions AS s ON s.topic = e.topic AND s.type = e.type
+         JOIN chk.processed AS p ON p.service = s.service AND p.event_id = e.event_id
+         LEFT JOIN chk.fences AS f
+              ON f.service = s.service AND f.topic = e.topic AND f.partition = e.partition
+         WHERE e.\"offset\" >= coalesce(f.next_offset, 0)",
+        // One transaction takes a run of records, so runs are compared and not records. What was
+        // settled by an operator had its effect later, by right.
+        "SELECT format('%s took %s/%s@%s only after %s', service, topic, partition, first, before)
+         FROM (SELECT service, topic, partition, first,
+                      lag(last) OVER (PARTITION BY service, topic, partition ORDER BY tx) AS before
+               FROM (SELECT p.service, e.topic, e.partition, p.tx, min(e.\"offset\") AS first,
+                            max(e.\"offset\") AS last
+                     FROM topic.events AS e
+                     JOIN chk.subscriptions AS s ON s.topic = e.topic AND s.type = e.type
+                     JOIN chk.processed AS p
+                          ON p.service = s.service AND p.event_id = e.event_id
+                     WHERE NOT EXISTS (SELECT FROM chk.dead_letters AS d
+                                       WHERE d.service = p.service AND d.event_id = p.event_id)
+                     GROUP BY p.service, e.topic, e.partition, p.tx) AS batches) AS runs
+         WHERE first < before",
+    ],
+};

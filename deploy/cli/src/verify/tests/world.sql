@@ -1,7 +1,8 @@
 -- A small world in which every law holds, as the copies of its databases and topics would have it.
 --
 -- Order 1 was completed from two warehouses. Order 2 was confirmed and then cancelled. Order 3 was
--- refused for want of stock. A record that was no event of ours was dead-lettered by inventory.
+-- refused for want of stock. A record that was no event of ours was dead-lettered by inventory, and
+-- another waits behind it.
 
 CREATE FUNCTION pg_temp.o(n integer) RETURNS uuid LANGUAGE sql AS
 $$ SELECT ('0a0a0a0a-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid $$;
@@ -57,32 +58,45 @@ SELECT split_part(topic, '.', 1), n, '10', now() - interval '1 minute', pg_temp.
 FROM story;
 INSERT INTO topic.records
 SELECT topic, about, n, now() - interval '1 minute', pg_temp.e(n), pg_temp.e(cause), version, type,
-       pg_temp.o(about)::text, decode(lpad(to_hex(n), 32, '0'), 'hex'), pg_temp.o(about)::text,
+       pg_temp.o(about)::text, decode(lpad(to_hex(n), 32, '0'), 'hex'), '\xaa',
+       pg_temp.o(about)::text,
        CASE WHEN topic = 'order.events' THEN 'alice' END, part, NULL
 FROM story;
 INSERT INTO topic.partitions SELECT DISTINCT topic, partition, 0, 100 FROM topic.records;
 INSERT INTO chk.processed
-SELECT s.service, pg_temp.e(n), 0 FROM story JOIN chk.subscriptions AS s USING (topic, type);
+SELECT s.service, pg_temp.e(n), 0, n FROM story JOIN chk.subscriptions AS s USING (topic, type);
 -- The relay sent one of them twice, as it may after a crash.
 INSERT INTO topic.records
 SELECT topic, partition, 60, published_at + interval '1 s', event_id, causation_id, version, type,
-       key, value, subject, customer_id, part, problem
+       key, value, headers, subject, customer_id, part, problem
 FROM topic.records WHERE event_id = pg_temp.e(7);
 
--- Nobody's record, and what became of it.
-INSERT INTO topic.records
-VALUES ('order.events', 1, 70, now() - interval '1 minute', pg_temp.e(70), pg_temp.e(70), 1,
-        'OrderPlaced', 'poison', '\x70', NULL, NULL, NULL, 'it ends too early');
-INSERT INTO chk.processed VALUES ('inventory', pg_temp.e(70), 1);
+-- Nobody's records, and what became of them: one was rejected, and the other waits behind it.
+INSERT INTO topic.records VALUES
+    ('order.events', 1, 70, now() - interval '1 minute', pg_temp.e(70), pg_temp.e(70), 1,
+     'OrderPlaced', 'poison', '\x70', '\xaa', NULL, NULL, NULL, 'it ends too early'),
+    ('order.events', 1, 72, now() - interval '1 minute', pg_temp.e(72), pg_temp.e(72), 2,
+     'OrderCancelled', 'poison', '\x72', '\xaa', NULL, NULL, NULL, NULL);
+INSERT INTO chk.processed
+SELECT service, pg_temp.e(70), CASE service WHEN 'inventory' THEN 1 ELSE 0 END, 70
+FROM chk.subscriptions WHERE (topic, type) = ('order.events', 'OrderPlaced')
+UNION ALL
+SELECT service, pg_temp.e(72), CASE service WHEN 'inventory' THEN 2 ELSE 0 END, 72
+FROM chk.subscriptions WHERE (topic, type) = ('order.events', 'OrderCancelled');
+INSERT INTO chk.dead_letters VALUES
+    ('inventory', pg_temp.e(70), 'order.events', 1, 70, 'poison', 0, 1, '\x70'),
+    ('inventory', pg_temp.e(72), 'order.events', 1, 72, 'poison', 1, 1, '\x72');
 INSERT INTO chk.outbox
 VALUES ('inventory', 70, '10', now() - interval '1 minute', pg_temp.e(70), pg_temp.e(70), NULL, 0,
         'OrderPlaced', 'order.events.inventory.dlt', NULL, '\x70');
 INSERT INTO topic.letters
-VALUES ('order.events.inventory.dlt', 0, 0, pg_temp.e(70), 'poison', '\x70', 'inventory',
+VALUES ('order.events.inventory.dlt', 0, 0, pg_temp.e(70), 'poison', '\x70', '\xaa', 'inventory',
         'not-decodable', 'order.events', 1, 70);
 
-INSERT INTO chk.fences VALUES ('inventory', 'order.events', 1, 71);
-INSERT INTO chk.committed VALUES ('inventory', 'order.events', 1, 71);
+INSERT INTO chk.fences
+SELECT DISTINCT s.service, s.topic, p.partition, 73
+FROM chk.subscriptions AS s JOIN topic.partitions AS p USING (topic);
+INSERT INTO chk.committed VALUES ('inventory', 'order.events', 1, 73);
 
 INSERT INTO ord.orders VALUES
     (pg_temp.o(1), now() - interval '1 minute', 'alice', NULL, '{MUG,TRAY}', '{2,3}'),
