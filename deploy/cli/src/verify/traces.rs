@@ -12,11 +12,13 @@ use crate::trace;
 
 /// Jaeger keeps its last traces in memory; the newest orders are surely among them.
 const ORDERS_MAX: i32 = 200;
+/// A kill excuses the orders of some seconds, so as many more are looked through.
+const ORDERS_PER_KILL: i32 = 100;
 const FETCHES_AT_ONCE: usize = 8;
 /// Spans are exported every few seconds, and the last ones may still be on their way.
 const TRIES: u32 = 4;
 const TRY_AGAIN: Duration = Duration::from_secs(2);
-/// A process that is killed takes its last spans with it.
+/// A span may be dropped where a collector is slow.
 const GOOD_PERCENT_MIN: usize = 99;
 
 struct Expected {
@@ -79,24 +81,38 @@ pub(super) async fn check(
 }
 
 /// Those whose intake decided to trace them, with the services that the topics say they touched.
+/// Without those during whose life one of these services was killed: it took spans with it that
+/// nobody else has. Jaeger, where it was killed, took what it had.
 async fn newest(check: &mut PgConnection) -> anyhow::Result<Vec<Expected>> {
     let rows = sqlx::query(
         "WITH newest AS (
-             SELECT id, split_part(traceparent, '-', 2) AS trace_id
+             SELECT id, placed_at, split_part(traceparent, '-', 2) AS trace_id
              FROM ord.orders
              WHERE right(traceparent, 1) IN ('1', '3')
              ORDER BY placed_at DESC
-             LIMIT $1)
-         SELECT n.id::text, n.trace_id, array_agg(DISTINCT touched.service)
-         FROM newest AS n
-         JOIN topic.events AS e ON e.key = n.id::text
-         CROSS JOIN LATERAL (SELECT split_part(e.topic, '.', 1) AS service
-                             UNION ALL
-                             SELECT s.service FROM chk.subscriptions AS s
-                             WHERE s.topic = e.topic AND s.type = e.type) AS touched
-         GROUP BY n.id, n.trace_id",
+             LIMIT $1 + (SELECT count(*) FROM hist.kills) * $2),
+         lives AS (
+             SELECT n.id, n.placed_at, n.trace_id, max(e.published_at) AS ended_at,
+                    array_agg(DISTINCT touched.service) AS services
+             FROM newest AS n
+             JOIN topic.events AS e ON e.key = n.id::text
+             CROSS JOIN LATERAL (SELECT split_part(e.topic, '.', 1) AS service
+                                 UNION ALL
+                                 SELECT s.service FROM chk.subscriptions AS s
+                                 WHERE s.topic = e.topic AND s.type = e.type) AS touched
+             GROUP BY n.id, n.placed_at, n.trace_id)
+         SELECT id::text, trace_id, services
+         FROM lives AS l
+         WHERE NOT EXISTS (SELECT FROM hist.kills AS k
+                           WHERE k.at > l.placed_at
+                             AND (k.service = 'jaeger'
+                                  OR k.service = ANY (l.services)
+                                     AND k.at < l.ended_at + interval '10 seconds'))
+         ORDER BY placed_at DESC
+         LIMIT $1",
     )
     .bind(ORDERS_MAX)
+    .bind(ORDERS_PER_KILL)
     .fetch_all(check)
     .await?;
     rows.iter()
