@@ -139,6 +139,11 @@ impl Events {
             .collect()
     }
 
+    /// In order, each with its version.
+    pub fn iter(&self) -> impl Iterator<Item = (i32, &dyn AnyEvent)> {
+        self.0.iter().map(|(version, event)| (*version, &**event))
+    }
+
     /// The first event of a type, with its version.
     pub fn find<E: Event>(&self) -> Option<(i32, &E)> {
         self.0.iter().find_map(|(version, event)| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use shared::batch::{Batch, HandlerError, Outgoing};
+use shared::batch::{Batch, Decision, HandlerError, Outgoing};
 use shared::consumer::{Consumes, EventHandler};
 use shared::contract::order::{OrderCancelled, OrderPlaced};
 use shared::contract::shipment::{PickingListVoided, ShipmentDispatched};
@@ -20,7 +20,7 @@ pub(crate) struct Inventory {
     network: OnceCell<Network>,
 }
 
-pub(crate) enum Incoming {
+pub enum Incoming {
     OrderPlaced(OrderPlaced),
     OrderCancelled(OrderCancelled),
     PickingListVoided(PickingListVoided),
@@ -54,17 +54,22 @@ impl EventHandler for Inventory {
 
         let outgoing = batch.fold(|received| {
             let cause = received.envelope.event_id;
-            match &received.event {
-                Incoming::OrderPlaced(event) => domain::reserve(&mut book, network, event, cause),
-                Incoming::OrderCancelled(event) => domain::cancel(&mut book, event, cause),
-                Incoming::PickingListVoided(event) => domain::void(&mut book, event, cause),
-                Incoming::ShipmentDispatched(event) => domain::ship(&mut book, event, cause),
-            }
+            decide(&mut book, network, &received.event, cause)
         });
 
         store::save(tx, &book, batch.now).await?;
 
         Ok(outgoing)
+    }
+}
+
+/// What an event leads to.
+pub fn decide(book: &mut Book, network: &Network, event: &Incoming, cause: Uuid) -> Decision {
+    match event {
+        Incoming::OrderPlaced(event) => domain::reserve(book, network, event, cause),
+        Incoming::OrderCancelled(event) => domain::cancel(book, event, cause),
+        Incoming::PickingListVoided(event) => domain::void(book, event, cause),
+        Incoming::ShipmentDispatched(event) => domain::ship(book, event, cause),
     }
 }
 

@@ -11,8 +11,8 @@ use sqlx::migrate::Migrator;
 
 pub mod config;
 
-mod domain;
-mod event_handlers;
+pub mod domain;
+pub mod event_handlers;
 mod feed;
 mod http;
 mod store;

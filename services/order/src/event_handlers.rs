@@ -25,7 +25,7 @@ pub(crate) struct OrderEvents {
     pub(crate) watch: Watch,
 }
 
-pub(crate) enum Incoming {
+pub enum Incoming {
     StockReserved(StockReserved),
     StockRejected(StockRejected),
     StockReleased(StockReleased),
@@ -88,7 +88,8 @@ impl EventHandler for OrderEvents {
     }
 }
 
-fn decide(
+/// What an answer leads to.
+pub fn decide(
     saga: &mut Saga,
     received: &Received<Incoming>,
     now: DateTime<Utc>,

@@ -8,12 +8,12 @@
 //! `NotificationFailed`.
 
 /// What an order is and how far it can be.
-mod domain;
+pub mod domain;
 /// What happens next to it.
-mod saga;
+pub mod saga;
 
 /// The three doors: Kafka, HTTP, the clock.
-mod event_handlers;
+pub mod event_handlers;
 mod http;
 mod timekeeper;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use shared::batch::{Batch, HandlerError, Outgoing};
+use chrono::{DateTime, Utc};
+use shared::batch::{Batch, Decision, HandlerError, Outgoing, Received};
 use shared::consumer::{Consumes, EventHandler};
 use shared::contract::inventory::StockReserved;
 use shared::contract::order::{OrderCancelled, OrderConfirmed, OrderPlaced};
@@ -10,12 +11,13 @@ use shared::event::new_id;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{domain, store};
+use crate::domain::{self, Fulfilment};
+use crate::store;
 
 pub(crate) struct EventHandlers;
 
 /// What shipment listens to.
-pub(crate) enum Incoming {
+pub enum Incoming {
     OrderPlaced(OrderPlaced),
     StockReserved(StockReserved),
     OrderConfirmed(OrderConfirmed),
@@ -42,21 +44,29 @@ impl EventHandler for EventHandlers {
 
         let outgoing = batch.fold(|received| {
             let fulfilment = fulfilments.of(received.event.order_id());
-            match &received.event {
-                Incoming::OrderPlaced(event) => domain::place(fulfilment, event, batch.now, new_id),
-                Incoming::StockReserved(event) => {
-                    domain::allocate(fulfilment, event, batch.now, new_id)
-                }
-                Incoming::OrderConfirmed(_) => {
-                    domain::confirm(fulfilment, received.cause.traceparent(), batch.now)
-                }
-                Incoming::OrderCancelled(_) => domain::cancel(fulfilment, batch.now),
-            }
+            decide(fulfilment, received, batch.now, new_id)
         });
 
         store::save_fulfilments(tx, &fulfilments).await?;
 
         Ok(outgoing)
+    }
+}
+
+/// What an event leads to.
+pub fn decide(
+    fulfilment: &mut Fulfilment,
+    received: &Received<Incoming>,
+    now: DateTime<Utc>,
+    new_id: impl FnMut() -> Uuid,
+) -> Decision {
+    match &received.event {
+        Incoming::OrderPlaced(event) => domain::place(fulfilment, event, now, new_id),
+        Incoming::StockReserved(event) => domain::allocate(fulfilment, event, now, new_id),
+        Incoming::OrderConfirmed(_) => {
+            domain::confirm(fulfilment, received.cause.traceparent(), now)
+        }
+        Incoming::OrderCancelled(_) => domain::cancel(fulfilment, now),
     }
 }
 

@@ -18,8 +18,8 @@ use sqlx::migrate::Migrator;
 
 mod config;
 
-mod domain;
-mod event_handlers;
+pub mod domain;
+pub mod event_handlers;
 mod http;
 
 mod automatic;

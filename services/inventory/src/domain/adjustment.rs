@@ -7,7 +7,7 @@ use super::orders::{Book, LedgerEntry, Reason};
 
 /// A change of units on the shelf that no order caused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Adjustment {
+pub enum Adjustment {
     /// Units that came in, at least 1.
     Receipt { quantity: i32 },
     /// What counting found: more or fewer units than the book says.
@@ -16,7 +16,7 @@ pub(crate) enum Adjustment {
 
 /// Why a change by hand was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// No such SKU in that warehouse.
     UnknownLevel,
     /// Units that are promised to orders cannot be written off.
@@ -24,7 +24,7 @@ pub(crate) enum Refusal {
 }
 
 /// Books a receipt or correction, with its reason, in the ledger.
-pub(crate) fn adjust(
+pub fn adjust(
     book: &mut Book,
     sku: &str,
     warehouse: &str,
@@ -53,7 +53,7 @@ pub(crate) fn adjust(
 }
 
 /// Changes when the alarm is raised. A level that is below the new threshold raises it now.
-pub(crate) fn set_threshold(
+pub fn set_threshold(
     book: &mut Book,
     sku: &str,
     warehouse: &str,

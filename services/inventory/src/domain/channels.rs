@@ -4,14 +4,14 @@ use shared::contract::inventory::ChannelLevel;
 
 /// A way to our customers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Channel {
-    pub(crate) code: String,
+pub struct Channel {
+    pub code: String,
     /// Units of every SKU that are kept back from it.
-    pub(crate) buffer: i64,
+    pub buffer: i64,
 }
 
 /// Of so many free units, what each channel may sell; never less than nothing.
-pub(crate) fn available_to_sell(free: i64, channels: &[Channel]) -> Vec<ChannelLevel> {
+pub fn available_to_sell(free: i64, channels: &[Channel]) -> Vec<ChannelLevel> {
     channels
         .iter()
         .map(|channel| ChannelLevel {

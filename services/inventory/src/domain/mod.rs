@@ -34,13 +34,12 @@ use shared::contract::order::{OrderCancelled, OrderPlaced};
 use shared::contract::shipment::{PickingListVoided, ShipmentDispatched};
 use uuid::Uuid;
 
-pub(crate) use adjustment::{Adjustment, Refusal, adjust, set_threshold};
-pub(crate) use channels::{Channel, available_to_sell};
-pub(crate) use orders::{Book, LedgerEntry, Order, Reservation, State};
-pub(crate) use placement::{Network, Position};
-pub(crate) use stock::{Level, Stock, Told, tell_levels};
+pub use adjustment::{Adjustment, Refusal, adjust, set_threshold};
+pub use channels::{Channel, available_to_sell};
+pub use orders::{Book, LedgerEntry, Order, Reason, Reservation, State};
+pub use placement::{Network, Position};
+pub use stock::{Level, Stock, Told, tell_levels};
 
-use orders::Reason;
 use placement::Share;
 
 /// Versions of an order in `inventory.events`: first the answer to `OrderPlaced`, then the answer
@@ -49,7 +48,7 @@ const FIRST: i32 = 1;
 const SECOND: i32 = 2;
 
 /// Sets every line aside, or refuses the order as a whole.
-pub(crate) fn reserve(
+pub fn reserve(
     book: &mut Book,
     network: &Network,
     placed: &OrderPlaced,
@@ -108,7 +107,7 @@ pub(crate) fn reserve(
 
 /// Gives the units back, at once where no parcel can be on its way, else when shipment has
 /// answered.
-pub(crate) fn cancel(book: &mut Book, cancelled: &OrderCancelled, causation_id: Uuid) -> Decision {
+pub fn cancel(book: &mut Book, cancelled: &OrderCancelled, causation_id: Uuid) -> Decision {
     let order_id = cancelled.order_id;
     match book.orders.get_mut(&order_id) {
         // Overtook the order: from now on it is refused.
@@ -159,7 +158,7 @@ pub(crate) fn cancel(book: &mut Book, cancelled: &OrderCancelled, causation_id: 
 /// Of an order that is not known yet, or that holds nothing, there is nothing to give back. It was
 /// never confirmed, since that takes our `StockReserved`; so its cancellation releases at once, and
 /// acknowledges.
-pub(crate) fn void(book: &mut Book, voided: &PickingListVoided, causation_id: Uuid) -> Decision {
+pub fn void(book: &mut Book, voided: &PickingListVoided, causation_id: Uuid) -> Decision {
     let order_id = voided.order_id;
     match book.orders.get(&order_id) {
         None | Some(Order::Rejected | Order::Cancelled) => Ok(Events::none()),
@@ -179,11 +178,7 @@ pub(crate) fn void(book: &mut Book, voided: &PickingListVoided, causation_id: Uu
 }
 
 /// The parcel left: its units are neither here nor reserved any more.
-pub(crate) fn ship(
-    book: &mut Book,
-    dispatched: &ShipmentDispatched,
-    causation_id: Uuid,
-) -> Decision {
+pub fn ship(book: &mut Book, dispatched: &ShipmentDispatched, causation_id: Uuid) -> Decision {
     let order_id = dispatched.order_id;
     let warehouse = &dispatched.warehouse;
     let reservation = match book.orders.get_mut(&order_id) {

@@ -8,7 +8,7 @@ use super::stock::Stock;
 
 /// How an order that was seen stands. One that was not is absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Order {
+pub enum Order {
     /// One per warehouse, at least one.
     Reserved(Vec<Reservation>),
     /// Refused for want of stock; its cancellation is still to come.
@@ -19,17 +19,17 @@ pub(crate) enum Order {
 
 /// The share of an order that one warehouse set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Reservation {
-    pub(crate) warehouse: String,
-    pub(crate) state: State,
-    pub(crate) skus: Vec<String>,
-    pub(crate) quantities: Vec<i32>,
+pub struct Reservation {
+    pub warehouse: String,
+    pub state: State,
+    pub skus: Vec<String>,
+    pub quantities: Vec<i32>,
     /// The state in the database; `None` while it is not there.
-    pub(crate) saved: Option<State>,
+    pub saved: Option<State>,
 }
 
 impl Reservation {
-    pub(crate) fn lines(&self) -> impl Iterator<Item = (&str, i32)> {
+    pub fn lines(&self) -> impl Iterator<Item = (&str, i32)> {
         self.skus
             .iter()
             .map(String::as_str)
@@ -38,7 +38,7 @@ impl Reservation {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub enum State {
     Held,
     /// Cancelled after it was confirmed: shipment has yet to say whether the parcel is gone.
     Releasing,
@@ -47,7 +47,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    pub(crate) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Held => "held",
             Self::Releasing => "releasing",
@@ -56,14 +56,14 @@ impl State {
         }
     }
 
-    pub(crate) fn parse(state: &str) -> Option<Self> {
+    pub fn parse(state: &str) -> Option<Self> {
         [Self::Held, Self::Releasing, Self::Released, Self::Shipped]
             .into_iter()
             .find(|known| known.as_str() == state)
     }
 
     /// Its units are counted as reserved.
-    pub(crate) fn is_live(self) -> bool {
+    pub fn is_live(self) -> bool {
         match self {
             Self::Held | Self::Releasing => true,
             Self::Released | Self::Shipped => false,
@@ -73,7 +73,7 @@ impl State {
 
 /// Why stock changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reason {
+pub enum Reason {
     Reserve,
     Release,
     Ship,
@@ -82,7 +82,7 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    pub(crate) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Reserve => "reserve",
             Self::Release => "release",
@@ -95,17 +95,17 @@ impl Reason {
 
 /// One row of the ledger: every change that one event or request made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LedgerEntry {
+pub struct LedgerEntry {
     /// The event or request behind the change.
-    pub(crate) causation_id: Uuid,
-    pub(crate) order_id: Option<Uuid>,
-    pub(crate) reason: Reason,
+    pub causation_id: Uuid,
+    pub order_id: Option<Uuid>,
+    pub reason: Reason,
     /// Why, in the words of the staff.
-    pub(crate) note: Option<String>,
-    pub(crate) skus: Vec<String>,
-    pub(crate) warehouses: Vec<String>,
-    pub(crate) d_on_hand: Vec<i32>,
-    pub(crate) d_reserved: Vec<i32>,
+    pub note: Option<String>,
+    pub skus: Vec<String>,
+    pub warehouses: Vec<String>,
+    pub d_on_hand: Vec<i32>,
+    pub d_reserved: Vec<i32>,
 }
 
 impl LedgerEntry {
@@ -132,14 +132,14 @@ impl LedgerEntry {
 
 /// The loaded state of a batch. **No unit moves without a line in the ledger.**
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Book {
-    pub(crate) orders: HashMap<Uuid, Order>,
-    pub(crate) stock: Stock,
-    pub(crate) ledger: Vec<LedgerEntry>,
+pub struct Book {
+    pub orders: HashMap<Uuid, Order>,
+    pub stock: Stock,
+    pub ledger: Vec<LedgerEntry>,
 }
 
 impl Book {
-    pub(crate) fn new(orders: HashMap<Uuid, Order>, stock: Stock) -> Self {
+    pub fn new(orders: HashMap<Uuid, Order>, stock: Stock) -> Self {
         Self {
             orders,
             stock,

@@ -12,9 +12,9 @@ const EARTH_RADIUS_KM: f64 = 6371.0;
 
 /// Where on Earth, in degrees.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Position {
-    pub(crate) latitude: f64,
-    pub(crate) longitude: f64,
+pub struct Position {
+    pub latitude: f64,
+    pub longitude: f64,
 }
 
 impl Position {
@@ -31,7 +31,7 @@ impl Position {
 
 /// The warehouses, ranked for every country that is known.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Network {
+pub struct Network {
     by_code: Vec<Stop>,
     by_country: HashMap<String, Vec<Stop>>,
 }
@@ -44,7 +44,7 @@ struct Stop {
 }
 
 impl Network {
-    pub(crate) fn new(
+    pub fn new(
         mut warehouses: Vec<(String, Position)>,
         countries: Vec<(String, Position)>,
     ) -> Self {

@@ -9,26 +9,20 @@ use super::channels::{Channel, available_to_sell};
 
 /// Units of one SKU in one warehouse.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Level {
-    pub(crate) warehouse: String,
-    pub(crate) on_hand: i64,
+pub struct Level {
+    pub warehouse: String,
+    pub on_hand: i64,
     /// Promised to orders, and still here.
-    pub(crate) reserved: i64,
+    pub reserved: i64,
     /// The alarm is raised when fewer units than this are free.
-    pub(crate) threshold: i64,
+    pub threshold: i64,
     /// The alarm was raised; it re-arms when as many as the threshold are free again.
-    pub(crate) low: bool,
+    pub low: bool,
     changed: bool,
 }
 
 impl Level {
-    pub(crate) fn new(
-        warehouse: String,
-        on_hand: i64,
-        reserved: i64,
-        threshold: i64,
-        low: bool,
-    ) -> Self {
+    pub fn new(warehouse: String, on_hand: i64, reserved: i64, threshold: i64, low: bool) -> Self {
         Self {
             warehouse,
             on_hand,
@@ -39,14 +33,14 @@ impl Level {
         }
     }
 
-    pub(crate) fn available(&self) -> i64 {
+    pub fn available(&self) -> i64 {
         self.on_hand - self.reserved
     }
 }
 
 /// One SKU: the aggregate behind `stock.events`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Article {
+pub struct Article {
     /// Of the last event of this SKU.
     version: i32,
     levels: Vec<Level>,
@@ -54,11 +48,11 @@ pub(crate) struct Article {
 }
 
 impl Article {
-    pub(crate) fn available_in(&self, warehouse: &str) -> i64 {
+    pub fn available_in(&self, warehouse: &str) -> i64 {
         self.level(warehouse).map_or(0, Level::available)
     }
 
-    pub(crate) fn level(&self, warehouse: &str) -> Option<&Level> {
+    pub fn level(&self, warehouse: &str) -> Option<&Level> {
         self.levels
             .iter()
             .find(|level| level.warehouse == warehouse)
@@ -67,20 +61,20 @@ impl Article {
 
 /// Every SKU of a batch that exists, locked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Stock(BTreeMap<String, Article>);
+pub struct Stock(BTreeMap<String, Article>);
 
 impl Stock {
-    pub(crate) fn load(&mut self, sku: String, version: i32, level: Level) {
+    pub fn load(&mut self, sku: String, version: i32, level: Level) {
         let article = self.0.entry(sku).or_default();
         article.version = version;
         article.levels.push(level);
     }
 
-    pub(crate) fn article(&self, sku: &str) -> Option<&Article> {
+    pub fn article(&self, sku: &str) -> Option<&Article> {
         self.0.get(sku)
     }
 
-    pub(crate) fn level(&self, sku: &str, warehouse: &str) -> Option<&Level> {
+    pub fn level(&self, sku: &str, warehouse: &str) -> Option<&Level> {
         self.article(sku)?.level(warehouse)
     }
 
@@ -134,7 +128,7 @@ impl Stock {
         )
     }
 
-    pub(crate) fn changed_levels(&self) -> impl Iterator<Item = (&str, &Level)> {
+    pub fn changed_levels(&self) -> impl Iterator<Item = (&str, &Level)> {
         self.0.iter().flat_map(|(sku, article)| {
             article
                 .levels
@@ -144,7 +138,7 @@ impl Stock {
         })
     }
 
-    pub(crate) fn changed_versions(&self) -> impl Iterator<Item = (&str, i32)> {
+    pub fn changed_versions(&self) -> impl Iterator<Item = (&str, i32)> {
         self.0
             .iter()
             .filter(|(_, article)| article.version_changed)
@@ -154,17 +148,17 @@ impl Stock {
 
 /// A SKU's level over all warehouses, beside the one that was told last.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Told {
-    pub(crate) sku: String,
-    pub(crate) version: i32,
-    pub(crate) on_hand: i64,
-    pub(crate) reserved: i64,
+pub struct Told {
+    pub sku: String,
+    pub version: i32,
+    pub on_hand: i64,
+    pub reserved: i64,
     /// On hand and reserved; `None` before the first time.
-    pub(crate) told: Option<(i64, i64)>,
+    pub told: Option<(i64, i64)>,
 }
 
 /// Tells the levels that differ from what was told, and keeps only those.
-pub(crate) fn tell_levels(levels: &mut Vec<Told>, channels: &[Channel]) -> Events {
+pub fn tell_levels(levels: &mut Vec<Told>, channels: &[Channel]) -> Events {
     let mut events = Events::none();
     levels.retain_mut(|level| {
         let latest = Some((level.on_hand, level.reserved));

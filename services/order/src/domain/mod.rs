@@ -1,13 +1,13 @@
 //! What an order is, and how far it can be. Pure: no I/O, clock, randomness or SQL.
 
 /// Pricing and placing.
-pub(crate) mod order;
+pub mod order;
 /// What the steps of one transaction add up to.
-pub(crate) mod progress;
+pub mod progress;
 /// How far an order is.
-pub(crate) mod state;
+pub mod state;
 /// What happened to it.
-pub(crate) mod timeline;
+pub mod timeline;
 
 /// An enum whose values have one name, the same in the database, in JSON and in the docs.
 macro_rules! named {
@@ -15,14 +15,14 @@ macro_rules! named {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-        pub(crate) enum $name {
+        pub enum $name {
             $($(#[$doc])* #[serde(rename = $text)] $variant,)+
         }
 
         impl $name {
-            pub(crate) const ALL: &[Self] = &[$(Self::$variant),+];
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            pub(crate) fn as_str(self) -> &'static str {
+            pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)+
                 }

@@ -9,50 +9,50 @@ use uuid::Uuid;
 
 /// What a customer asks for, valid in form. It has no prices: those are ours.
 #[derive(Debug, Clone)]
-pub(crate) struct Draft {
-    pub(crate) order_id: Uuid,
-    pub(crate) customer_id: String,
-    pub(crate) channel: String,
-    pub(crate) external_ref: Option<String>,
+pub struct Draft {
+    pub order_id: Uuid,
+    pub customer_id: String,
+    pub channel: String,
+    pub external_ref: Option<String>,
     /// Each SKU once.
-    pub(crate) lines: Vec<DraftLine>,
-    pub(crate) ship_to: ShipTo,
+    pub lines: Vec<DraftLine>,
+    pub ship_to: ShipTo,
     /// Token of the card, never its number.
-    pub(crate) card: String,
+    pub card: String,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct DraftLine {
-    pub(crate) sku: String,
-    pub(crate) quantity: i32,
+pub struct DraftLine {
+    pub sku: String,
+    pub quantity: i32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Price {
-    pub(crate) unit_price_minor: i64,
-    pub(crate) currency: String,
+pub struct Price {
+    pub unit_price_minor: i64,
+    pub currency: String,
 }
 
-pub(crate) type PriceList = HashMap<String, Price>;
+pub type PriceList = HashMap<String, Price>;
 
 /// What was ordered, at which price. It never changes.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Order {
-    pub(crate) id: Uuid,
-    pub(crate) placed_at: DateTime<Utc>,
-    pub(crate) customer_id: String,
-    pub(crate) channel: String,
-    pub(crate) external_ref: Option<String>,
-    pub(crate) lines: Vec<OrderLine>,
-    pub(crate) currency: String,
-    pub(crate) total_minor: i64,
-    pub(crate) ship_to: ShipTo,
-    pub(crate) card: String,
+pub struct Order {
+    pub id: Uuid,
+    pub placed_at: DateTime<Utc>,
+    pub customer_id: String,
+    pub channel: String,
+    pub external_ref: Option<String>,
+    pub lines: Vec<OrderLine>,
+    pub currency: String,
+    pub total_minor: i64,
+    pub ship_to: ShipTo,
+    pub card: String,
 }
 
 /// Why a draft cannot become an order.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Unplaceable {
+pub enum Unplaceable {
     /// Positions of lines whose SKU is not on the price list.
     UnknownSkus(Vec<usize>),
     /// The position of a line whose price is in another currency than the first one's.
@@ -61,11 +61,7 @@ pub(crate) enum Unplaceable {
 }
 
 /// Puts our prices to a draft.
-pub(crate) fn price(
-    draft: Draft,
-    prices: &PriceList,
-    now: DateTime<Utc>,
-) -> Result<Order, Unplaceable> {
+pub fn price(draft: Draft, prices: &PriceList, now: DateTime<Utc>) -> Result<Order, Unplaceable> {
     let mut unknown = Vec::new();
     let mut lines = Vec::with_capacity(draft.lines.len());
     let mut currency: Option<&str> = None;
@@ -108,10 +104,10 @@ pub(crate) fn price(
 
 impl Order {
     /// Version of the last of the events that placing publishes.
-    pub(crate) const PLACED_VERSION: i32 = 2;
+    pub const PLACED_VERSION: i32 = 2;
 
     /// What the world is told when the order is placed.
-    pub(crate) fn placed(&self) -> Events {
+    pub fn placed(&self) -> Events {
         let placed = OrderPlaced {
             order_id: self.id,
             customer_id: self.customer_id.clone(),

@@ -11,22 +11,22 @@ use super::state::{Participant, Saga};
 use super::timeline::{Ack, Entry, Journey};
 
 /// What one event, request or deadline led to.
-pub(crate) struct Step {
+pub struct Step {
     /// For the timeline, as a sentence.
-    pub(crate) what: String,
-    pub(crate) events: Events,
+    pub what: String,
+    pub events: Events,
     /// Who acknowledged the cancellation by it.
-    pub(crate) acked: Option<Participant>,
+    pub acked: Option<Participant>,
 }
 
-pub(crate) type Decided = Result<Step, Reject>;
+pub type Decided = Result<Step, Reject>;
 
 impl Step {
-    pub(crate) fn noted(what: impl Into<String>) -> Self {
+    pub fn noted(what: impl Into<String>) -> Self {
         Self::with(what, Events::none())
     }
 
-    pub(crate) fn with(what: impl Into<String>, events: Events) -> Self {
+    pub fn with(what: impl Into<String>, events: Events) -> Self {
         Self {
             what: what.into(),
             events,
@@ -36,7 +36,7 @@ impl Step {
 }
 
 /// Events about an order that was never placed here.
-pub(crate) fn unknown_order(order_id: &str) -> Reject {
+pub fn unknown_order(order_id: &str) -> Reject {
     Reject::new(
         "unknown-order",
         format!("order {order_id} was never placed"),
@@ -44,7 +44,7 @@ pub(crate) fn unknown_order(order_id: &str) -> Reject {
 }
 
 /// The sagas that a transaction has locked, and what has happened to them in it.
-pub(crate) struct Progress {
+pub struct Progress {
     now: DateTime<Utc>,
     sagas: HashMap<Uuid, Saga>,
     changed: BTreeSet<Uuid>,
@@ -53,15 +53,15 @@ pub(crate) struct Progress {
 }
 
 /// Where a step comes from, for the timeline.
-pub(crate) struct Origin {
-    pub(crate) id: Uuid,
-    pub(crate) kind: String,
-    pub(crate) journey: Journey,
-    pub(crate) trace_id: Option<[u8; 16]>,
+pub struct Origin {
+    pub id: Uuid,
+    pub kind: String,
+    pub journey: Journey,
+    pub trace_id: Option<[u8; 16]>,
 }
 
 impl Origin {
-    pub(crate) fn event<E>(received: &Received<E>) -> Self {
+    pub fn event<E>(received: &Received<E>) -> Self {
         Self {
             id: received.envelope.event_id,
             kind: received.envelope.event_type.clone(),
@@ -75,7 +75,7 @@ impl Origin {
     }
 
     /// A request or a deadline.
-    pub(crate) fn cause(kind: &str, cause: &Cause) -> Self {
+    pub fn cause(kind: &str, cause: &Cause) -> Self {
         Self {
             id: cause.id,
             kind: kind.to_owned(),
@@ -85,7 +85,7 @@ impl Origin {
     }
 }
 
-pub(crate) fn trace_id(cause: &Cause) -> Option<[u8; 16]> {
+pub fn trace_id(cause: &Cause) -> Option<[u8; 16]> {
     cause
         .span
         .is_valid()
@@ -93,7 +93,7 @@ pub(crate) fn trace_id(cause: &Cause) -> Option<[u8; 16]> {
 }
 
 impl Progress {
-    pub(crate) fn new(sagas: Vec<Saga>, now: DateTime<Utc>) -> Self {
+    pub fn new(sagas: Vec<Saga>, now: DateTime<Utc>) -> Self {
         Self {
             now,
             sagas: sagas
@@ -107,7 +107,7 @@ impl Progress {
     }
 
     /// Decides what an event leads to, and keeps what it did.
-    pub(crate) fn step(
+    pub fn step(
         &mut self,
         order_id: Uuid,
         origin: Origin,
@@ -118,7 +118,7 @@ impl Progress {
     }
 
     /// The same for what may lead to nothing, and then leaves no entry.
-    pub(crate) fn advance<E>(
+    pub fn advance<E>(
         &mut self,
         order_id: Uuid,
         origin: Origin,
@@ -158,7 +158,7 @@ impl Progress {
     }
 
     /// An event that had been processed came again. It had no effect, and that is worth a line.
-    pub(crate) fn duplicate(&mut self, order_id: Uuid, envelope: &Envelope) {
+    pub fn duplicate(&mut self, order_id: Uuid, envelope: &Envelope) {
         if !self.sagas.contains_key(&order_id) {
             return;
         }
@@ -181,23 +181,23 @@ impl Progress {
     }
 
     /// In key order.
-    pub(crate) fn changed(&self) -> impl Iterator<Item = &Saga> {
+    pub fn changed(&self) -> impl Iterator<Item = &Saga> {
         self.changed
             .iter()
             .filter_map(|order_id| self.sagas.get(order_id))
     }
 
-    pub(crate) fn acks(&self) -> &[Ack] {
+    pub fn acks(&self) -> &[Ack] {
         &self.acks
     }
 
     /// In the order in which things happened.
-    pub(crate) fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// Orders about which there is news.
-    pub(crate) fn orders(&self) -> impl Iterator<Item = Uuid> {
+    pub fn orders(&self) -> impl Iterator<Item = Uuid> {
         self.entries.iter().map(|entry| entry.order_id)
     }
 }

@@ -47,7 +47,7 @@ named! {
 
 impl State {
     /// Nothing more is to come, except a recall.
-    pub(crate) fn is_final(self) -> bool {
+    pub fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Cancelled)
     }
 }
@@ -113,64 +113,64 @@ named! {
 
 /// When the next thing falls due, and what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Deadline {
-    pub(crate) at: DateTime<Utc>,
-    pub(crate) due: Due,
+pub struct Deadline {
+    pub at: DateTime<Utc>,
+    pub due: Due,
 }
 
 /// Why an order is not to be. It stays on an order whose dispatch won the race.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cancellation {
-    pub(crate) reason: CancelReason,
+pub struct Cancellation {
+    pub reason: CancelReason,
     /// For the customer.
-    pub(crate) detail: String,
-    pub(crate) was_confirmed: bool,
+    pub detail: String,
+    pub was_confirmed: bool,
 }
 
 /// One parcel on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Parcel {
-    pub(crate) shipment_id: Uuid,
-    pub(crate) warehouse: String,
-    pub(crate) carrier: String,
-    pub(crate) tracking_number: String,
-    pub(crate) dispatched_at: DateTime<Utc>,
-    pub(crate) delivered_at: Option<DateTime<Utc>>,
+pub struct Parcel {
+    pub shipment_id: Uuid,
+    pub warehouse: String,
+    pub carrier: String,
+    pub tracking_number: String,
+    pub dispatched_at: DateTime<Utc>,
+    pub delivered_at: Option<DateTime<Utc>>,
 }
 
 /// All that decides what happens next to one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Saga {
-    pub(crate) order_id: Uuid,
-    pub(crate) customer_id: String,
-    pub(crate) amount_minor: i64,
-    pub(crate) state: State,
+pub struct Saga {
+    pub order_id: Uuid,
+    pub customer_id: String,
+    pub amount_minor: i64,
+    pub state: State,
     /// When the state was entered.
-    pub(crate) since: DateTime<Utc>,
+    pub since: DateTime<Utc>,
     /// Aggregate version of the last event on `order.events`.
-    pub(crate) version: i32,
-    pub(crate) verdict: Verdict,
+    pub version: i32,
+    pub verdict: Verdict,
     /// When the verdict became what it is.
-    pub(crate) verdict_at: DateTime<Utc>,
-    pub(crate) stock: Stock,
+    pub verdict_at: DateTime<Utc>,
+    pub stock: Stock,
     /// Known once stock is reserved: one parcel per warehouse.
-    pub(crate) parcels_expected: Option<i32>,
-    pub(crate) parcels: Vec<Parcel>,
-    pub(crate) charge: Charge,
-    pub(crate) cancellation: Option<Cancellation>,
+    pub parcels_expected: Option<i32>,
+    pub parcels: Vec<Parcel>,
+    pub charge: Charge,
+    pub cancellation: Option<Cancellation>,
     /// While cancelling: who has not yet acknowledged.
-    pub(crate) awaits: BTreeSet<Participant>,
+    pub awaits: BTreeSet<Participant>,
     /// Times that acknowledgements were overdue.
-    pub(crate) acks_overdue: i32,
+    pub acks_overdue: i32,
     /// Fraud was found after dispatch, and staff were told.
-    pub(crate) recalled: bool,
-    pub(crate) deadline: Option<Deadline>,
+    pub recalled: bool,
+    pub deadline: Option<Deadline>,
     /// When something of this last changed.
-    pub(crate) updated_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
 }
 
 /// The reason's name on the wire.
-pub(crate) fn reason_name(reason: CancelReason) -> &'static str {
+pub fn reason_name(reason: CancelReason) -> &'static str {
     match reason {
         CancelReason::Unknown => "UNKNOWN",
         CancelReason::Customer => "CUSTOMER",
@@ -182,7 +182,7 @@ pub(crate) fn reason_name(reason: CancelReason) -> &'static str {
 }
 
 /// The inverse. A name that a later version wrote is `Unknown`.
-pub(crate) fn reason_named(name: &str) -> CancelReason {
+pub fn reason_named(name: &str) -> CancelReason {
     [
         CancelReason::Customer,
         CancelReason::OutOfStock,

@@ -12,7 +12,7 @@ const ACK_DEADLINE_MAX: TimeDelta = TimeDelta::hours(1);
 
 impl Saga {
     /// Decides what to do about the deadline that has passed. `None`: none has.
-    pub(crate) fn fall_due(&mut self, now: DateTime<Utc>, rules: &Rules) -> Option<Step> {
+    pub fn fall_due(&mut self, now: DateTime<Utc>, rules: &Rules) -> Option<Step> {
         let deadline = self.deadline.filter(|deadline| deadline.at <= now)?;
         Some(match deadline.due {
             Due::Verdict => self.verdict_due(now, rules),
@@ -82,7 +82,7 @@ impl Saga {
     }
 
     /// Undoing takes longer than it should.
-    pub(crate) fn compensation_overdue(&self) -> bool {
+    pub fn compensation_overdue(&self) -> bool {
         self.state == State::Cancelling && self.acks_overdue > 0
     }
 }

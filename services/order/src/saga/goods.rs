@@ -13,7 +13,7 @@ use crate::domain::progress::{Decided, Step};
 use crate::domain::state::{Charge, Parcel, Participant, Saga, State, Stock, Verdict};
 
 impl Saga {
-    pub(crate) fn stock_reserved(
+    pub fn stock_reserved(
         &mut self,
         event: &StockReserved,
         now: DateTime<Utc>,
@@ -59,7 +59,7 @@ impl Saga {
         ))
     }
 
-    pub(crate) fn stock_rejected(
+    pub fn stock_rejected(
         &mut self,
         event: &StockRejected,
         now: DateTime<Utc>,
@@ -96,7 +96,7 @@ impl Saga {
         }
     }
 
-    pub(crate) fn stock_released(
+    pub fn stock_released(
         &mut self,
         event: &StockReleased,
         now: DateTime<Utc>,
@@ -123,14 +123,14 @@ impl Saga {
         }
     }
 
-    pub(crate) fn picking_list_created(&self, event: &PickingListCreated) -> Decided {
+    pub fn picking_list_created(&self, event: &PickingListCreated) -> Decided {
         Ok(Step::noted(format!(
             "{} has a picking list",
             event.warehouse
         )))
     }
 
-    pub(crate) fn picking_list_voided(
+    pub fn picking_list_voided(
         &mut self,
         _event: &PickingListVoided,
         now: DateTime<Utc>,
@@ -138,7 +138,7 @@ impl Saga {
         Ok(self.acknowledged(Participant::Shipment, now))
     }
 
-    pub(crate) fn shipment_failed(
+    pub fn shipment_failed(
         &mut self,
         event: &ShipmentFailed,
         now: DateTime<Utc>,
@@ -158,7 +158,7 @@ impl Saga {
     }
 
     /// The pivot. A parcel that has left is a fact, whatever we had in mind.
-    pub(crate) fn shipment_dispatched(
+    pub fn shipment_dispatched(
         &mut self,
         event: &ShipmentDispatched,
         at: DateTime<Utc>,
@@ -209,7 +209,7 @@ impl Saga {
         Ok(Step::noted(what))
     }
 
-    pub(crate) fn shipment_delivered(
+    pub fn shipment_delivered(
         &mut self,
         event: &ShipmentDelivered,
         at: DateTime<Utc>,

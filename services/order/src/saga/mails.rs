@@ -6,14 +6,14 @@ use crate::domain::progress::{Decided, Step};
 use crate::domain::state::Saga;
 
 impl Saga {
-    pub(crate) fn notification_sent(&self, event: &NotificationSent) -> Decided {
+    pub fn notification_sent(&self, event: &NotificationSent) -> Decided {
         Ok(Step::noted(format!(
             "the mail `{}` was sent (attempt {}, {})",
             event.kind, event.attempts, event.message_id
         )))
     }
 
-    pub(crate) fn notification_failed(&self, event: &NotificationFailed) -> Decided {
+    pub fn notification_failed(&self, event: &NotificationFailed) -> Decided {
         Ok(Step::noted(format!(
             "the mail `{}` was refused after {} attempts: {}",
             event.kind, event.attempts, event.detail

@@ -48,25 +48,25 @@ mod verdicts;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use requests::AlreadyShipped;
+pub use requests::AlreadyShipped;
 
 /// How long each answer may take, and what is decided without it.
 #[derive(Debug, Clone)]
-pub(crate) struct Rules {
-    pub(crate) verdict_deadline: TimeDelta,
+pub struct Rules {
+    pub verdict_deadline: TimeDelta,
     /// Without a verdict, orders up to this amount go on, and others wait.
-    pub(crate) verdict_policy_amount_minor: i64,
+    pub verdict_policy_amount_minor: i64,
     /// For a reviewer, or for a verdict that is overdue on a high amount.
-    pub(crate) hold_deadline: TimeDelta,
-    pub(crate) stock_deadline: TimeDelta,
-    pub(crate) dispatch_deadline: TimeDelta,
+    pub hold_deadline: TimeDelta,
+    pub stock_deadline: TimeDelta,
+    pub dispatch_deadline: TimeDelta,
     /// Doubles from time to time, up to `ACK_DEADLINE_MAX`.
-    pub(crate) ack_deadline: TimeDelta,
+    pub ack_deadline: TimeDelta,
 }
 
 impl Saga {
     /// Begins with an order that was just placed.
-    pub(crate) fn placed(order: &Order, rules: &Rules) -> Self {
+    pub fn placed(order: &Order, rules: &Rules) -> Self {
         let mut saga = Self {
             order_id: order.id,
             customer_id: order.customer_id.clone(),
@@ -92,7 +92,7 @@ impl Saga {
     }
 
     /// Whose move it is.
-    pub(crate) fn waits_for(&self) -> Vec<&'static str> {
+    pub fn waits_for(&self) -> Vec<&'static str> {
         match self.state {
             State::Pending => {
                 let mut waits = Vec::new();

@@ -9,11 +9,11 @@ use crate::domain::state::{Saga, State};
 
 /// The pivot is behind us.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct AlreadyShipped;
+pub struct AlreadyShipped;
 
 impl Saga {
     /// `None`: it is being cancelled already.
-    pub(crate) fn cancel_on_request(
+    pub fn cancel_on_request(
         &mut self,
         now: DateTime<Utc>,
         rules: &Rules,

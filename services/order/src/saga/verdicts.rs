@@ -15,7 +15,7 @@ use crate::domain::state::{Saga, State, Verdict};
 const DECLINED: &str = "the payment was declined";
 
 impl Saga {
-    pub(crate) fn transaction_approved(
+    pub fn transaction_approved(
         &mut self,
         _event: &TransactionApproved,
         now: DateTime<Utc>,
@@ -44,7 +44,7 @@ impl Saga {
         }
     }
 
-    pub(crate) fn transaction_held(
+    pub fn transaction_held(
         &mut self,
         _event: &TransactionHeld,
         now: DateTime<Utc>,
@@ -70,7 +70,7 @@ impl Saga {
         }
     }
 
-    pub(crate) fn transaction_blocked(
+    pub fn transaction_blocked(
         &mut self,
         event: &TransactionBlocked,
         now: DateTime<Utc>,

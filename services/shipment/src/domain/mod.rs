@@ -32,61 +32,61 @@ mod steps;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use order::{allocate, cancel, confirm, place};
-pub(crate) use steps::{
+pub use order::{allocate, cancel, confirm, place};
+pub use steps::{
     Label, NotReady, Step, deliver, dispatch, pack, pick, put_off, ready_to_dispatch, refuse,
 };
 
 /// One order, as far as shipment knows it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Fulfilment {
-    pub(crate) order_id: Uuid,
+pub struct Fulfilment {
+    pub order_id: Uuid,
     /// Of the last event about it.
-    pub(crate) version: i32,
-    pub(crate) placed: Option<Placed>,
+    pub version: i32,
+    pub placed: Option<Placed>,
     /// Kept only until `placed` is known, too: then the lists say it.
-    pub(crate) allocations: Option<Vec<StockAllocation>>,
-    pub(crate) confirmed: bool,
+    pub allocations: Option<Vec<StockAllocation>>,
+    pub confirmed: bool,
     /// The tombstone: nothing that comes later has an effect.
-    pub(crate) cancelled_at: Option<DateTime<Utc>>,
+    pub cancelled_at: Option<DateTime<Utc>>,
     /// What the warehouse's steps continue.
-    pub(crate) traceparent: Option<String>,
+    pub traceparent: Option<String>,
     /// One per warehouse, nearest first.
-    pub(crate) lists: Vec<PickingList>,
+    pub lists: Vec<PickingList>,
 }
 
 /// What `OrderPlaced` said.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Placed {
-    pub(crate) customer_id: String,
-    pub(crate) ship_to: ShipTo,
+pub struct Placed {
+    pub customer_id: String,
+    pub ship_to: ShipTo,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct PickingList {
-    pub(crate) id: Uuid,
-    pub(crate) warehouse: String,
-    pub(crate) lines: Vec<Line>,
-    pub(crate) state: State,
-    pub(crate) created_at: DateTime<Utc>,
+pub struct PickingList {
+    pub id: Uuid,
+    pub warehouse: String,
+    pub lines: Vec<Line>,
+    pub state: State,
+    pub created_at: DateTime<Utc>,
     /// When it came into `state`.
-    pub(crate) changed_at: DateTime<Utc>,
+    pub changed_at: DateTime<Utc>,
     /// How often the carrier was asked in vain in this state.
-    pub(crate) attempts: i32,
+    pub attempts: i32,
     /// Automatic mode leaves the list alone until then.
-    pub(crate) retry_at: Option<DateTime<Utc>>,
+    pub retry_at: Option<DateTime<Utc>>,
     /// Why the carrier refused the parcel.
-    pub(crate) failure: Option<String>,
+    pub failure: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
-    pub(crate) sku: String,
-    pub(crate) quantity: i32,
+pub struct Line {
+    pub sku: String,
+    pub quantity: i32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum State {
+pub enum State {
     /// On hold until the order is confirmed.
     Draft,
     Released,
@@ -99,16 +99,16 @@ pub(crate) enum State {
 
 /// What left.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Parcel {
-    pub(crate) shipment_id: Uuid,
-    pub(crate) carrier: String,
-    pub(crate) tracking_number: String,
-    pub(crate) dispatched_at: DateTime<Utc>,
+pub struct Parcel {
+    pub shipment_id: Uuid,
+    pub carrier: String,
+    pub tracking_number: String,
+    pub dispatched_at: DateTime<Utc>,
 }
 
 impl State {
     /// As it is stored and shown.
-    pub(crate) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Draft => "draft",
             Self::Released => "released",
@@ -121,7 +121,7 @@ impl State {
     }
 
     /// When the parcel arrived, if it has.
-    pub(crate) fn delivered_at(&self) -> Option<DateTime<Utc>> {
+    pub fn delivered_at(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::Delivered(_, at) => Some(*at),
             Self::Draft
@@ -134,7 +134,7 @@ impl State {
     }
 
     /// The parcel, if it has left.
-    pub(crate) fn parcel(&self) -> Option<&Parcel> {
+    pub fn parcel(&self) -> Option<&Parcel> {
         match self {
             Self::Dispatched(parcel) | Self::Delivered(parcel, _) => Some(parcel),
             Self::Draft | Self::Released | Self::Picked | Self::Packed | Self::Void => None,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Fulfilment, Line, PickingList, Placed, State};
 
 /// The destination is known.
-pub(crate) fn place(
+pub fn place(
     fulfilment: &mut Fulfilment,
     event: &OrderPlaced,
     now: DateTime<Utc>,
@@ -39,7 +39,7 @@ pub(crate) fn place(
 }
 
 /// What each warehouse picks is known.
-pub(crate) fn allocate(
+pub fn allocate(
     fulfilment: &mut Fulfilment,
     event: &StockReserved,
     now: DateTime<Utc>,
@@ -56,7 +56,7 @@ pub(crate) fn allocate(
 }
 
 /// The warehouses may begin. Lists that do not exist yet will be released as they are drafted.
-pub(crate) fn confirm(
+pub fn confirm(
     fulfilment: &mut Fulfilment,
     traceparent: Option<String>,
     now: DateTime<Utc>,
@@ -75,7 +75,7 @@ pub(crate) fn confirm(
 
 /// Void everything, unless a parcel has left. A cancellation that lost against a dispatch gets no
 /// answer of its own: the `ShipmentDispatched` that beat it is the answer.
-pub(crate) fn cancel(fulfilment: &mut Fulfilment, now: DateTime<Utc>) -> Decision {
+pub fn cancel(fulfilment: &mut Fulfilment, now: DateTime<Utc>) -> Decision {
     if fulfilment.cancelled_at.is_some() || fulfilment.past_the_pivot() {
         return Ok(Events::none());
     }

@@ -20,7 +20,7 @@ const RETRY_DELAY_MAX: Duration = Duration::from_secs(64);
 
 /// What a list is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     Pick,
     Pack,
     Dispatch,
@@ -30,8 +30,8 @@ pub(crate) enum Step {
 /// The list is in no state for this step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("picking list {list_id} is {state}: {advice}")]
-pub(crate) struct NotReady {
-    pub(crate) step: Step,
+pub struct NotReady {
+    pub step: Step,
     list_id: Uuid,
     state: &'static str,
     advice: &'static str,
@@ -39,12 +39,12 @@ pub(crate) struct NotReady {
 
 /// The carrier's promise to take a parcel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Label {
-    pub(crate) carrier: &'static str,
-    pub(crate) tracking_number: String,
+pub struct Label {
+    pub carrier: &'static str,
+    pub tracking_number: String,
 }
 
-pub(crate) fn pick(
+pub fn pick(
     fulfilment: &mut Fulfilment,
     list_id: Uuid,
     now: DateTime<Utc>,
@@ -62,7 +62,7 @@ pub(crate) fn pick(
     }
 }
 
-pub(crate) fn pack(
+pub fn pack(
     fulfilment: &mut Fulfilment,
     list_id: Uuid,
     now: DateTime<Utc>,
@@ -79,7 +79,7 @@ pub(crate) fn pack(
 }
 
 /// Whether a label is worth booking; `false` when the parcel has left already.
-pub(crate) fn ready_to_dispatch(list: &PickingList) -> Result<bool, NotReady> {
+pub fn ready_to_dispatch(list: &PickingList) -> Result<bool, NotReady> {
     match list.state {
         State::Packed => Ok(true),
         State::Dispatched(_) | State::Delivered(..) => Ok(false),
@@ -90,7 +90,7 @@ pub(crate) fn ready_to_dispatch(list: &PickingList) -> Result<bool, NotReady> {
 }
 
 /// The parcel leaves, under the label that was booked for it. The first one is the order's pivot.
-pub(crate) fn dispatch(
+pub fn dispatch(
     fulfilment: &mut Fulfilment,
     list_id: Uuid,
     label: &Label,
@@ -134,10 +134,11 @@ pub(crate) fn dispatch(
     Ok(Events::one(fulfilment.next_version(), dispatched))
 }
 
-/// The carrier does not take the parcel. Before the pivot the order is told, once per list, and
-/// will be cancelled; after it somebody has to find another way, so the list stays on the work
-/// list with the reason.
-pub(crate) fn refuse(
+/// The carrier does not take the parcel.
+///
+/// Before the pivot the order is told, once per list, and will be cancelled; after it somebody has
+/// to find another way, so the list stays on the work list with the reason.
+pub fn refuse(
     fulfilment: &mut Fulfilment,
     list_id: Uuid,
     carrier: &'static str,
@@ -165,7 +166,7 @@ pub(crate) fn refuse(
 }
 
 /// The carrier did not answer: only time can tell.
-pub(crate) fn put_off(
+pub fn put_off(
     fulfilment: &mut Fulfilment,
     list_id: Uuid,
     now: DateTime<Utc>,
@@ -177,7 +178,7 @@ pub(crate) fn put_off(
     Ok(Events::none())
 }
 
-pub(crate) fn deliver(
+pub fn deliver(
     fulfilment: &mut Fulfilment,
     list_id: Uuid,
     now: DateTime<Utc>,
