@@ -1,0 +1,20 @@
+//! Every order of things that can happen, and thousands of long days, to the product's own
+//! decisions.
+//!
+//! - [`exhaustive`] visits every state that saga, inventory, shipment and fraud can reach with each
+//!   other: records that come late, again and in any order between topics, deadlines that pass at
+//!   any moment, customers who cancel at any moment.
+//!
+//! **No decision is written twice**: what a service decides, its own code decides here. Around it
+//! stand only the things that carry (log, inbox, outbox), in memory.
+
+#![cfg(test)]
+
+/// Every reachable state of a few orders.
+mod exhaustive;
+/// What travels between the services.
+mod facts;
+/// Who reads which facts.
+mod readers;
+/// The orders, the goods and the settings that all of this is about.
+mod scene;
