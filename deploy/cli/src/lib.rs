@@ -87,6 +87,8 @@ enum Verb {
     DeadLetters(dead_letters::DeadLetters),
     /// Give a service a part of a topic once more; what it processed has no effect again
     Replay(replay::Replay),
+    /// Compare what was published, what is on the topics and what each consumer processed
+    Reconcile(verify::Reconcile),
     /// Measure what the suite does a second, beside what the same machine allows
     Bench(bench::Bench),
     /// Receive mails as files
@@ -150,6 +152,7 @@ impl Verb {
             Self::Verify(verify) => verify.run().await,
             Self::DeadLetters(letters) => letters.run().await,
             Self::Replay(replay) => replay.run().await,
+            Self::Reconcile(reconcile) => reconcile.run().await,
             Self::Bench(bench) => bench.run().await,
             Self::MailSink(sink) => sink.run(),
             Self::Run(_) | Self::Peer(_) | Self::Provider(_) => {

@@ -14,6 +14,7 @@ mod copy;
 mod database;
 mod history;
 mod laws;
+mod reconcile;
 mod records;
 mod report;
 mod rows;
@@ -34,6 +35,7 @@ use clap::Args;
 use sqlx::{Connection, PgConnection};
 
 pub use history::History;
+pub(crate) use reconcile::Reconcile;
 pub use report::{LawResult, Report};
 pub use source::Source;
 
@@ -140,22 +142,7 @@ async fn inspect(
     progress: &Progress,
 ) -> anyhow::Result<Report> {
     let mut check = database.connect().await?;
-    let topics = Topics::of(source);
-    let subscribed: Vec<Subscription> =
-        sqlx::query_as("SELECT topic, type, service FROM chk.subscriptions")
-            .fetch_all(&mut check)
-            .await?;
-    settle::wait(source, &subscribed, progress).await?;
-    let readers: BTreeSet<Reader> = subscribed
-        .into_iter()
-        .map(|(topic, _, service)| (topic, service))
-        .collect();
-
-    // In this order: an offset in Kafka may not be past the database that is read after it, and an
-    // event that a database calls published must be on the topics that are read after that.
-    look_up_committed(&topics, &readers, &mut check).await?;
-    copy::all(source, &mut check, progress).await?;
-    read_topics(source, topics, &readers, &mut check, progress).await?;
+    gather(source, &mut check, progress).await?;
     if let Some(history) = &source.history {
         history::load(&mut check, history)
             .await
@@ -182,6 +169,30 @@ async fn inspect(
         orders,
         events,
     })
+}
+
+/// Fills the check database, once the system has come to rest or has had its time to.
+async fn gather(
+    source: &Source,
+    check: &mut PgConnection,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let topics = Topics::of(source);
+    let subscribed: Vec<Subscription> =
+        sqlx::query_as("SELECT topic, type, service FROM chk.subscriptions")
+            .fetch_all(&mut *check)
+            .await?;
+    settle::wait(source, &subscribed, progress).await?;
+    let readers: BTreeSet<Reader> = subscribed
+        .into_iter()
+        .map(|(topic, _, service)| (topic, service))
+        .collect();
+
+    // In this order: an offset in Kafka may not be past the database that is read after it, and an
+    // event that a database calls published must be on the topics that are read after that.
+    look_up_committed(&topics, &readers, check).await?;
+    copy::all(source, check, progress).await?;
+    read_topics(source, topics, &readers, check, progress).await
 }
 
 /// Topic, event type and the service that listens to it.
