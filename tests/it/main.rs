@@ -17,6 +17,7 @@ mod order_fulfilment;
 mod outages;
 mod poison;
 mod relay;
+mod repair;
 mod shutdown;
 mod tidy;
 mod uploads;
