@@ -3,6 +3,7 @@
 mod harness;
 
 mod api;
+mod bad_requests;
 mod compensation;
 mod conformance;
 mod crash_recovery;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::RwLock;
 
 use super::error::ApiError;
+use super::limits;
 
 /// Clocks of issuer and service may differ by this much.
 const LEEWAY_S: u64 = 60;
@@ -232,6 +233,12 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // Of two, who stands in between may have looked at the other.
+        if limits::count(&parts.headers, header::AUTHORIZATION) > 1 {
+            return Err(ApiError::unauthorized(
+                "`Authorization` was sent more than once",
+            ));
+        }
         let token = parts
             .headers
             .get(header::AUTHORIZATION)

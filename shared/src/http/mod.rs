@@ -1,11 +1,13 @@
 //! The HTTP door: one error form, one identity, one span per request, and the operations port.
 
 pub mod auth;
+mod document;
 pub mod error;
 pub mod health;
 pub mod idempotency;
 pub mod intake;
 pub mod json;
+mod limits;
 pub mod params;
 mod trace;
 
@@ -16,7 +18,6 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
@@ -30,20 +31,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
 /// The API with everything around it: its `OpenAPI` document and a page to try it.
 pub(crate) fn api(service: &'static str, routes: OpenApiRouter) -> Router {
     let (router, mut openapi) = routes.split_for_parts();
-    openapi.info.title = format!("Ticketrail {service}");
-    openapi.info.version = env!("CARGO_PKG_VERSION").to_owned();
-    openapi
-        .components
-        .get_or_insert_default()
-        .add_security_scheme(
-            "token",
-            SecurityScheme::Http(
-                HttpBuilder::new()
-                    .scheme(HttpAuthScheme::Bearer)
-                    .bearer_format("JWT")
-                    .build(),
-            ),
-        );
+    document::complete(service, &mut openapi);
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi))
         .fallback(no_such_route)
@@ -56,6 +44,7 @@ pub(crate) fn api(service: &'static str, routes: OpenApiRouter) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             axum::response::IntoResponse::into_response(ApiError::internal("a handler panicked"))
         }))
+        .layer(axum::middleware::from_fn(limits::check))
         .layer(axum::middleware::from_fn(trace::request_span))
 }
 

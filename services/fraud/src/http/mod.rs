@@ -175,10 +175,11 @@ async fn rule(
 ) -> Result<Json<Review>, ApiError> {
     caller.require("review")?;
     let note = body.note.trim().to_owned();
-    if note.is_empty() || note.chars().count() > NOTE_CHARS_MAX {
+    let length = note.chars().count();
+    if !(1..=NOTE_CHARS_MAX).contains(&length) || note.contains('\0') {
         return Err(ApiError::invalid(vec![FieldError {
             field: "note".to_owned(),
-            detail: format!("must be 1 to {NOTE_CHARS_MAX} characters"),
+            detail: format!("must be 1 to {NOTE_CHARS_MAX} characters, none of them zero"),
         }]));
     }
 

@@ -79,7 +79,9 @@ fn cursor_after(line: &LedgerLine) -> String {
 
 fn parse_cursor(cursor: &str) -> Option<(DateTime<Utc>, Uuid, &str)> {
     let mut parts = cursor.splitn(3, '_');
-    let at = DateTime::from_timestamp_micros(parts.next()?.parse().ok()?)?;
+    let at = DateTime::from_timestamp_micros(parts.next()?.parse().ok()?)
+        // The database's calendar begins later than ours.
+        .filter(|at| *at >= DateTime::UNIX_EPOCH)?;
     let causation_id = parts.next()?.parse().ok()?;
     Some((at, causation_id, parts.next()?))
 }

@@ -96,9 +96,21 @@ pub(super) struct CarrierEvent {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
 pub(super) enum CarrierStatus {
     Delivered,
+}
+
+/// From text alone: left to itself, a variant is read from an object of its name, too.
+impl TryFrom<String> for CarrierStatus {
+    type Error = String;
+
+    fn try_from(status: String) -> Result<Self, String> {
+        match status.as_str() {
+            "delivered" => Ok(Self::Delivered),
+            _ => Err(format!("there is no status `{status}`; send `delivered`")),
+        }
+    }
 }
 
 impl ListState {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use shared::contract::order::ShipTo;
 use shared::http::error::{ApiError, FieldError};
+use shared::http::json::Object;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -24,8 +25,8 @@ const CHANNEL_LENGTH_MAX: usize = 32;
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct PlaceOrder {
     /// 1 to 100, each SKU once.
-    #[schema(min_items = 1, max_items = 100)]
-    lines: Vec<Line>,
+    #[schema(value_type = Vec<Line>, min_items = 1, max_items = 100)]
+    lines: Vec<Object<Line>>,
     /// `web`, `amazon`, `shopify`, `ebay`, or another channel's short name.
     #[serde(default = "web")]
     #[schema(example = "web", pattern = "^[a-z][a-z0-9_-]{1,31}$")]
@@ -34,10 +35,12 @@ pub(in crate::http) struct PlaceOrder {
     #[serde(default)]
     #[schema(max_length = 64)]
     external_ref: Option<String>,
-    ship_to: Address,
+    #[schema(value_type = Address)]
+    ship_to: Object<Address>,
     /// Default: the card that is on file for the customer.
     #[serde(default)]
-    payment: Option<Payment>,
+    #[schema(value_type = Option<Payment>)]
+    payment: Option<Object<Payment>>,
 }
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -74,6 +77,18 @@ struct Payment {
     card_token: String,
 }
 
+impl From<Address> for ShipTo {
+    fn from(address: Address) -> Self {
+        Self {
+            name: address.name,
+            street: address.street,
+            postal_code: address.postal_code,
+            city: address.city,
+            country: address.country,
+        }
+    }
+}
+
 fn web() -> String {
     "web".to_owned()
 }
@@ -87,7 +102,7 @@ impl PlaceOrder {
             return Err(ApiError::invalid(errors));
         }
         let card = match self.payment {
-            Some(payment) => payment.card_token,
+            Some(Object(payment)) => payment.card_token,
             None => format!("on-file-{customer_id}"),
         };
         Ok(Draft {
@@ -98,18 +113,12 @@ impl PlaceOrder {
             lines: self
                 .lines
                 .into_iter()
-                .map(|line| DraftLine {
+                .map(|Object(line)| DraftLine {
                     sku: line.sku,
                     quantity: line.quantity,
                 })
                 .collect(),
-            ship_to: ShipTo {
-                name: self.ship_to.name,
-                street: self.ship_to.street,
-                postal_code: self.ship_to.postal_code,
-                city: self.ship_to.city,
-                country: self.ship_to.country,
-            },
+            ship_to: self.ship_to.0.into(),
             card,
         })
     }
@@ -201,17 +210,20 @@ impl PlaceOrder {
 }
 
 /// Printable, and neither blank nor endless. What is printed on parcels and in mails has no control
-/// characters and no line or paragraph separators.
+/// characters, no line or paragraph separators, and nothing that turns the direction of writing.
 fn is_text(text: &str, length_max: usize) -> bool {
-    !text.trim().is_empty()
+    text.chars().any(char::is_alphanumeric)
         && text.chars().count() <= length_max
-        && !text
-            .chars()
-            .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+        && !text.chars().any(|c| {
+            let direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || direction
+        })
 }
 
 fn text_rule(length_max: usize) -> String {
-    format!("must be 1 to {length_max} characters, without control characters")
+    format!(
+        "must be 1 to {length_max} characters, a letter or digit among them and none of control"
+    )
 }
 
 fn is_channel(channel: &str) -> bool {
