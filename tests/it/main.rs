@@ -7,6 +7,7 @@ mod bad_requests;
 mod compensation;
 mod conformance;
 mod crash_recovery;
+mod credentials;
 mod dead_letters;
 mod duplicates;
 mod golden;
