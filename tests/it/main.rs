@@ -23,3 +23,4 @@ mod repair;
 mod shutdown;
 mod tidy;
 mod uploads;
+mod watch;

@@ -14,6 +14,7 @@ mod copy;
 mod database;
 mod history;
 mod laws;
+pub mod live;
 mod reconcile;
 mod records;
 mod report;
@@ -58,6 +59,9 @@ pub(crate) struct Verify {
     /// `poison.jsonl`, `kills.jsonl`
     #[arg(long, conflicts_with = "acks")]
     history: Option<PathBuf>,
+    /// Watch for so many seconds what holds at every moment, instead of judging what is at rest
+    #[arg(long, value_name = "SECONDS")]
+    watch: Option<u64>,
     #[arg(long, env = "KAFKA_NAMESPACE", default_value = "")]
     kafka_namespace: String,
     #[arg(long, env = "KAFKA_BOOTSTRAP_SERVERS")]
@@ -85,8 +89,16 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let json = self.json;
-        let report = verify(&self.source()?, &Progress::to_stderr()).await?;
+        let (json, watch) = (self.json, self.watch);
+        let (source, progress) = (self.source()?, Progress::to_stderr());
+        let report = match watch {
+            None => verify(&source, &progress).await?,
+            Some(seconds) => {
+                let watch = live::Watch::start(&source, &progress).await?;
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                watch.stop().await?
+            }
+        };
         if json {
             report.print_json()?;
         } else {

@@ -100,39 +100,35 @@ impl Topics {
         Ok(ends)
     }
 
+    /// To ask what a service's group has committed, without being one of it.
+    pub(super) fn group(&self, service: &str) -> anyhow::Result<Group> {
+        Ok(Group {
+            consumer: self.consumer(&format!("{}{service}", self.namespace))?,
+            namespace: self.namespace.clone(),
+        })
+    }
+
     /// What a service's group has committed of these partitions.
     pub(super) fn committed(
         &self,
         service: &str,
         partitions: &[Partition],
     ) -> anyhow::Result<Vec<Committed>> {
-        let consumer = self.consumer(&format!("{}{service}", self.namespace))?;
-        let mut asked = TopicPartitionList::new();
-        for partition in partitions {
-            asked.add_partition(
-                &format!("{}{}", self.namespace, partition.topic),
-                partition.partition,
-            );
-        }
-        let known = consumer
-            .committed_offsets(asked, ANSWERS_WITHIN)
-            .with_context(|| format!("cannot ask for the offsets of {service}"))?;
-        let offset = |partition: &Partition| {
-            let full = format!("{}{}", self.namespace, partition.topic);
-            match known.find_partition(&full, partition.partition)?.offset() {
-                Offset::Offset(next_offset) => Some(next_offset),
-                _ => None,
-            }
-        };
-        Ok(partitions
+        let partitions: Vec<_> = partitions
             .iter()
-            .filter_map(|partition| {
-                Some(Committed {
-                    service: service.to_owned(),
-                    topic: partition.topic.clone(),
-                    partition: partition.partition,
-                    next_offset: offset(partition)?,
-                })
+            .map(|partition| (partition.topic.clone(), partition.partition))
+            .collect();
+        let known = self
+            .group(service)?
+            .committed(&partitions, ANSWERS_WITHIN)
+            .with_context(|| format!("cannot ask for the offsets of {service}"))?;
+        Ok(known
+            .into_iter()
+            .map(|(topic, partition, next_offset)| Committed {
+                service: service.to_owned(),
+                topic,
+                partition,
+                next_offset,
             })
             .collect())
     }
@@ -187,5 +183,39 @@ impl Topics {
             }
         }
         Ok(())
+    }
+}
+
+/// A consumer group, looked at from outside.
+pub(super) struct Group {
+    consumer: BaseConsumer<Quiet>,
+    namespace: String,
+}
+
+impl Group {
+    /// Topic, partition and the next offset, of those for which there is one.
+    pub(super) fn committed(
+        &self,
+        partitions: &[(String, i32)],
+        within: Duration,
+    ) -> anyhow::Result<Vec<(String, i32, i64)>> {
+        let mut asked = TopicPartitionList::new();
+        for (topic, partition) in partitions {
+            asked.add_partition(&format!("{}{topic}", self.namespace), *partition);
+        }
+        let known = self.consumer.committed_offsets(asked, within)?;
+        let offset = |topic: &str, partition: i32| {
+            let full = format!("{}{topic}", self.namespace);
+            match known.find_partition(&full, partition)?.offset() {
+                Offset::Offset(next_offset) => Some(next_offset),
+                _ => None,
+            }
+        };
+        Ok(partitions
+            .iter()
+            .filter_map(|(topic, partition)| {
+                Some((topic.clone(), *partition, offset(topic, *partition)?))
+            })
+            .collect())
     }
 }

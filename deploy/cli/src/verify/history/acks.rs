@@ -11,18 +11,18 @@ use super::lines;
 use crate::verify::rows;
 
 #[derive(Deserialize)]
-struct Answer {
-    order_id: Option<Uuid>,
-    customer_id: String,
-    key: Option<String>,
+pub(in crate::verify) struct Answer {
+    pub(in crate::verify) order_id: Option<Uuid>,
+    pub(in crate::verify) customer_id: String,
+    pub(in crate::verify) key: Option<String>,
     /// A line without one is a promise.
     #[serde(default)]
-    outcome: Outcome,
+    pub(in crate::verify) outcome: Outcome,
 }
 
 #[derive(Deserialize, Default, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
-enum Outcome {
+pub(in crate::verify) enum Outcome {
     #[default]
     Acked,
     /// No answer came, so either may be true.

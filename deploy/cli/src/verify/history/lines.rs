@@ -1,7 +1,7 @@
 //! JSON lines, of a file that is complete or of one that is still written to.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -29,7 +29,7 @@ pub(super) fn read<T: DeserializeOwned>(
 }
 
 /// Reads on where it stopped, up to the last whole line.
-struct Tail {
+pub(in crate::verify) struct Tail {
     file: PathBuf,
     lines: Option<BufReader<File>>,
     at: u64,
@@ -38,7 +38,7 @@ struct Tail {
 }
 
 impl Tail {
-    fn new(file: PathBuf) -> Self {
+    pub(in crate::verify) fn new(file: PathBuf) -> Self {
         Self {
             file,
             lines: None,
@@ -55,7 +55,19 @@ impl Tail {
         Ok(())
     }
 
-    fn next<T: DeserializeOwned>(&mut self) -> anyhow::Result<Option<T>> {
+    /// Whether there is something to read yet.
+    pub(in crate::verify) fn begun(&mut self) -> anyhow::Result<bool> {
+        if self.lines.is_some() {
+            return Ok(true);
+        }
+        match std::fs::metadata(&self.file) {
+            Ok(_) => self.open().map(|()| true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error).with_context(|| self.file.display().to_string()),
+        }
+    }
+
+    pub(in crate::verify) fn next<T: DeserializeOwned>(&mut self) -> anyhow::Result<Option<T>> {
         let doing = || format!("cannot read {}", self.file.display());
         let lines = self.lines.as_mut().context("it is open")?;
         self.text.clear();
@@ -149,5 +161,25 @@ mod tests {
             "{\"at\":1}\n{\"at\":13}\n",
             Err("2: 13 is unlucky"),
         );
+    }
+
+    #[test]
+    fn a_file_that_grows_is_read_on() {
+        let file = std::env::temp_dir().join(format!("ticketrail-tail-{}", std::process::id()));
+        let mut tail = Tail::new(file.clone());
+        assert!(!tail.begun().unwrap());
+        let mut next = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            assert!(tail.begun().unwrap());
+            let line: Option<Line> = tail.next().unwrap();
+            line.map(|line| line.at.timestamp_millis())
+        };
+
+        assert_eq!(next("{\"at\":1}\n{\"at\":"), Some(1));
+        assert_eq!(next("{\"at\":1}\n{\"at\":"), None);
+        assert_eq!(next("{\"at\":1}\n{\"at\":2}\n"), Some(2));
+        assert_eq!(next("{\"at\":1}\n{\"at\":2}\n"), None);
+
+        std::fs::remove_file(&file).unwrap();
     }
 }

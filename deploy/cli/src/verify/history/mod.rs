@@ -23,6 +23,9 @@ use std::path::{Path, PathBuf};
 
 use sqlx::PgConnection;
 
+pub(super) use acks::{Answer, Outcome};
+pub(super) use lines::Tail;
+
 /// Where the clients' side of the story lies.
 #[derive(Debug, Clone)]
 pub enum History {
