@@ -81,6 +81,8 @@ fn check<E: Event>() {
 
 #[test]
 fn every_event_has_the_bytes_that_another_implementation_writes() {
+    // Worlds of other tests may start later in this process.
+    shared::avro::configure_library();
     check::<OrderPlaced>();
     check::<TransactionCreated>();
     check::<OrderConfirmed>();

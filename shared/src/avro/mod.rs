@@ -18,7 +18,12 @@ use apache_avro::Schema;
 const ALLOCATION_BYTES_MAX: usize = 1024 * 1024;
 
 /// Both settings are process-wide and the first use wins, so the codec insists on having been it.
-fn configure_library() {
+/// Whoever decodes without a codec calls this first.
+///
+/// # Panics
+///
+/// When somebody used the library before.
+pub fn configure_library() {
     assert_eq!(
         apache_avro::util::max_allocation_bytes(ALLOCATION_BYTES_MAX),
         ALLOCATION_BYTES_MAX,
