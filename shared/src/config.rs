@@ -8,6 +8,11 @@ use crate::http::auth::AuthConfig;
 
 #[derive(Debug, Clone, Args)]
 pub struct CommonConfig {
+    /// `secure` refuses to start with what only development may do with: the development issuer's
+    /// tokens, passwords that everybody knows, keys over plain HTTP, and topics with fewer than 3
+    /// copies, fewer than 2 of them in sync, or unclean elections.
+    #[arg(long, env = "PROFILE", value_enum, default_value_t = Profile::Dev)]
+    pub profile: Profile,
     /// The service's own Postgres database.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
@@ -64,6 +69,13 @@ pub struct CommonConfig {
     pub drain_timeout_s: u64,
     #[command(flatten)]
     pub auth: AuthConfig,
+}
+
+/// How much is refused at start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    Dev,
+    Secure,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

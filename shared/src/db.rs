@@ -95,6 +95,29 @@ pub async fn check_durability(pool: &PgPool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses a database whose transactions are numbered below what was published from it.
+///
+/// That is one that was restored into another cluster: its relay would take every new event for
+/// published.
+pub(crate) async fn check_watermark(pool: &PgPool) -> anyhow::Result<()> {
+    let ahead: Option<(String, String)> = sqlx::query_as(
+        "SELECT max(tx_id)::text, pg_snapshot_xmax(pg_current_snapshot())::text
+         FROM outbox_watermark
+         HAVING max(tx_id) > pg_snapshot_xmax(pg_current_snapshot())",
+    )
+    .fetch_optional(pool)
+    .await
+    .context("cannot read outbox_watermark; run `ticketrail init` first")?;
+    if let Some((watermark, next)) = ahead {
+        anyhow::bail!(
+            "outbox_watermark is at transaction {watermark} and this cluster is only at {next}: \
+             was the database restored into another one? Then new events would never be \
+             published; set outbox_watermark.tx_id to '0', and all are published again"
+        );
+    }
+    Ok(())
+}
+
 /// Time will help: connection loss, shutdown, overload, serialization, deadlock, read-only primary.
 pub fn is_transient(error: &sqlx::Error) -> bool {
     match error {

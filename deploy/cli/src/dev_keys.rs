@@ -17,7 +17,7 @@ use shared::http::auth::Claims;
 const SPKI_HEAD: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0,
 ];
-pub const ISSUER: &str = "ticketrail-dev";
+pub const ISSUER: &str = shared::http::auth::DEVELOPMENT_ISSUER;
 pub const AUDIENCE: &str = "ticketrail";
 
 pub fn public_key_file(dir: &Path) -> PathBuf {

@@ -8,6 +8,7 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::writer::datum::GenericDatumWriter;
 use sqlx::{PgPool, Row};
 
+use super::recursion::find_recursion;
 use super::registry::{Registry, subject};
 use super::{configure_library, frame, full_name};
 use crate::batch::Reject;
@@ -100,6 +101,8 @@ impl Codec {
             writers.insert(id.cast_unsigned(), Arc::new(Writer::parse(text)?));
         }
         for schema in schemas {
+            let parsed = leak(schema.text)
+                .with_context(|| format!("the schema of {} is not usable", schema.event_type))?;
             let subject = subject(&schema)?;
             let known = stored.iter().find_map(|row| {
                 (row.get::<&str, _>("subject") == subject
@@ -110,7 +113,7 @@ impl Codec {
                 Some(id) => id,
                 None => look_up(&registry, &pool, &subject, schema.text).await?,
             };
-            let entry = Compiled::parse(id, &schema)?;
+            let entry = Compiled::of(id, parsed)?;
             writers
                 .entry(id)
                 .or_insert(Arc::new(Writer::parse(schema.text)?));
@@ -250,8 +253,7 @@ impl Codec {
 }
 
 impl Compiled {
-    fn parse(id: u32, schema: &Schema) -> anyhow::Result<Self> {
-        let parsed = leak(schema.text)?;
+    fn of(id: u32, parsed: &'static AvroSchema) -> anyhow::Result<Self> {
         Ok(Self {
             id,
             full_name: full_name(parsed).context("an event is a record")?,
@@ -279,7 +281,11 @@ impl Writer {
 
 /// Schemas live as long as the process: there are few, and resolved readers borrow from them.
 fn leak(text: &str) -> anyhow::Result<&'static AvroSchema> {
-    Ok(Box::leak(Box::new(AvroSchema::parse_str(text)?)))
+    let schema = AvroSchema::parse_str(text)?;
+    if let Some(name) = find_recursion(&schema) {
+        bail!("{name} holds itself: a few bytes could nest without end, so list its parts instead");
+    }
+    Ok(Box::leak(Box::new(schema)))
 }
 
 fn malformed(error: impl std::fmt::Display) -> DecodeError {

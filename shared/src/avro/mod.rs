@@ -7,6 +7,7 @@
 
 mod codec;
 mod frame;
+mod recursion;
 pub mod registry;
 
 pub use codec::{Codec, DecodeError, Learned, remember};

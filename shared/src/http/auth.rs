@@ -21,10 +21,13 @@ const LEEWAY_S: u64 = 60;
 /// An unknown key id makes us look at the key set again, at most this often.
 const JWKS_REFRESH_MIN: Duration = Duration::from_secs(10);
 
+/// Whose private key lies in every developer's folder.
+pub const DEVELOPMENT_ISSUER: &str = "ticketrail-dev";
+
 #[derive(Debug, Clone, Args)]
 pub struct AuthConfig {
     /// Who issues the tokens that are accepted.
-    #[arg(long, env = "JWT_ISSUER", default_value = "ticketrail-dev")]
+    #[arg(long, env = "JWT_ISSUER", default_value = DEVELOPMENT_ISSUER)]
     pub jwt_issuer: String,
     /// The audience a token must name.
     #[arg(long, env = "JWT_AUDIENCE", default_value = "ticketrail")]

@@ -76,31 +76,63 @@ pub struct TopicMissing {
     detail: String,
 }
 
-/// Refuses topics that would forget events, and says which are missing.
-pub async fn check_topics(config: &ClientConfig, topics: &[String]) -> anyhow::Result<()> {
+/// What a topic does with its records.
+#[derive(Debug, Clone)]
+pub struct TopicSettings {
+    pub name: String,
+    pub cleanup_policy: String,
+    /// Negative: for ever.
+    pub retention_ms: i64,
+    /// Copies of the partition that has fewest.
+    pub replication: usize,
+    pub in_sync_min: i64,
+    pub unclean_election: bool,
+}
+
+/// How topics are set, or which is missing.
+pub async fn describe_topics(
+    config: &ClientConfig,
+    topics: &[String],
+) -> anyhow::Result<Vec<TopicSettings>> {
     let resources: Vec<_> = topics
         .iter()
         .map(|topic| ResourceSpecifier::Topic(topic))
         .collect();
-    let described = client(config)?
-        .describe_configs(&resources, &options())
-        .await?;
+    let client = client(config)?;
+    let described = client.describe_configs(&resources, &options()).await?;
+    let metadata =
+        tokio::task::spawn_blocking(move || client.inner().fetch_metadata(None, TIMEOUT))
+            .await
+            .context("the Kafka client panicked")??;
+    let mut settings = Vec::new();
     for (topic, described) in topics.iter().zip(described) {
         let missing = |detail: String| TopicMissing {
             topic: topic.clone(),
             detail,
         };
         let described = described.map_err(|code| missing(code.to_string()))?;
-        let policy = described
-            .entries
+        let setting = |name: &str| {
+            let entry = described.entries.iter().find(|entry| entry.name == name);
+            let value = entry.and_then(|entry| entry.value.clone());
+            value.ok_or_else(|| missing(format!("it has no {name}")))
+        };
+        let partitions = metadata
+            .topics()
             .iter()
-            .find(|entry| entry.name == "cleanup.policy")
-            .and_then(|entry| entry.value.clone())
-            .ok_or_else(|| missing("it has no settings".to_owned()))?;
-        anyhow::ensure!(
-            policy == "delete",
-            "the topic {topic} has cleanup.policy={policy}; a compacted topic forgets events"
-        );
+            .find(|known| known.name() == topic)
+            .ok_or_else(|| missing("it has no partitions yet".to_owned()))?
+            .partitions();
+        let replication = partitions
+            .iter()
+            .map(|partition| partition.replicas().len());
+        settings.push(TopicSettings {
+            name: topic.clone(),
+            cleanup_policy: setting("cleanup.policy")?,
+            retention_ms: setting("retention.ms")?.parse()?,
+            replication: replication.min().unwrap_or_default(),
+            in_sync_min: setting("min.insync.replicas")?.parse()?,
+            unclean_election: setting("unclean.leader.election.enable")?.parse()?,
+        });
     }
-    Ok(())
+    Ok(settings)
 }

@@ -73,19 +73,43 @@ pub fn common(config: &CommonConfig, client_id: &str) -> ClientConfig {
 }
 
 /// The options that keep promises, for the boot check.
-const REQUIRED: [(&str, &str); 4] = [
+const OF_CONSUMERS: [(&str, &str); 4] = [
     ("enable.auto.offset.store", "false"),
     ("enable.auto.commit", "false"),
     ("auto.offset.reset", "earliest"),
     ("check.crcs", "true"),
 ];
 
+const OF_PRODUCERS: [(&str, &str); 3] = [
+    ("enable.idempotence", "true"),
+    ("acks", "all"),
+    ("message.timeout.ms", "0"),
+];
+const IN_FLIGHT_MAX: u32 = 5;
+
 /// Refuses to run with an option that would lose or skip events.
 pub fn check_consumer(client: &ClientConfig) -> anyhow::Result<()> {
-    for (option, value) in REQUIRED {
+    check("consumer", client, &OF_CONSUMERS)
+}
+
+/// Refuses to run with an option that would lose, double or reorder events.
+pub fn check_producer(client: &ClientConfig) -> anyhow::Result<()> {
+    check("producer", client, &OF_PRODUCERS)?;
+    let option = "max.in.flight.requests.per.connection";
+    let in_flight = client.get(option).and_then(|value| value.parse().ok());
+    anyhow::ensure!(
+        in_flight.is_some_and(|value: u32| value <= IN_FLIGHT_MAX),
+        "the producer runs with {option}={:?}; it must be at most {IN_FLIGHT_MAX}",
+        client.get(option)
+    );
+    Ok(())
+}
+
+fn check(who: &str, client: &ClientConfig, required: &[(&str, &str)]) -> anyhow::Result<()> {
+    for (option, value) in required {
         anyhow::ensure!(
             client.get(option) == Some(value),
-            "the consumer runs with {option}={:?}; it must be {value}",
+            "the {who} runs with {option}={:?}; it must be {value}",
             client.get(option)
         );
     }
@@ -96,21 +120,42 @@ pub fn check_consumer(client: &ClientConfig) -> anyhow::Result<()> {
 mod tests {
     use rdkafka::ClientConfig;
 
-    use super::{REQUIRED, check_consumer};
+    use super::{IN_FLIGHT_MAX, OF_CONSUMERS, OF_PRODUCERS, check_consumer, check_producer};
 
-    #[test]
-    fn a_consumer_option_that_would_lose_events_is_refused() {
-        let mut good = ClientConfig::new();
-        for (option, value) in REQUIRED {
-            good.set(option, value);
-        }
-        assert!(check_consumer(&good).is_ok());
-
-        for (option, _) in REQUIRED {
-            let mut bad = good.clone();
-            bad.set(option, "other");
-            let refusal = check_consumer(&bad).expect_err(option).to_string();
+    #[track_caller]
+    fn refuses(check: fn(&ClientConfig) -> anyhow::Result<()>, good: &ClientConfig, option: &str) {
+        assert!(check(good).is_ok());
+        let mut other = good.clone();
+        other.set(option, "other");
+        let mut none = good.clone();
+        none.remove(option);
+        for bad in [other, none] {
+            let refusal = check(&bad).expect_err(option).to_string();
             assert!(refusal.contains(option), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_client_option_that_would_lose_or_reorder_events_is_refused() {
+        let mut consumer = ClientConfig::new();
+        for (option, value) in OF_CONSUMERS {
+            consumer.set(option, value);
+        }
+        for (option, _) in OF_CONSUMERS {
+            refuses(check_consumer, &consumer, option);
+        }
+
+        let mut producer = ClientConfig::new();
+        for (option, value) in OF_PRODUCERS {
+            producer.set(option, value);
+        }
+        let in_flight = "max.in.flight.requests.per.connection";
+        producer.set(in_flight, IN_FLIGHT_MAX.to_string());
+        for (option, _) in OF_PRODUCERS {
+            refuses(check_producer, &producer, option);
+        }
+        refuses(check_producer, &producer, in_flight);
+        producer.set(in_flight, (IN_FLIGHT_MAX + 1).to_string());
+        assert!(check_producer(&producer).is_err());
     }
 }

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Mode, Service, Task, setup};
+use super::{Mode, Service, Task, refusals, setup};
 use crate::avro::Codec;
 use crate::avro::registry::Registry;
 use crate::clock::Clock;
@@ -139,14 +139,16 @@ pub async fn start(
     clock: Clock,
 ) -> anyhow::Result<Running> {
     let (api_addr, ops_addr) = (service.api_addr(&config), service.ops_addr(&config));
-    for addr in [api_addr, ops_addr] {
-        if !addr.ip().is_loopback() && !config.listen_beyond_loopback {
-            bail!(
-                "{addr} is not loopback and traffic is not encrypted; if that is meant, as in a \
-                 container, set LISTEN_BEYOND_LOOPBACK=true"
-            );
-        }
-    }
+    let names = Names::new(&config.kafka_namespace);
+    let group = names.group(service.name);
+    let consumer_client = client::consumer(&config, &group, service.name);
+    let producer_client = client::producer(&config, service.name);
+    refusals::of_settings(
+        &config,
+        [api_addr, ops_addr],
+        &consumer_client,
+        &producer_client,
+    )?;
     let api_listener = listen(api_addr).await?;
     let ops_listener = listen(ops_addr).await?;
     // Port 0 asks for any free one.
@@ -158,10 +160,6 @@ pub async fn start(
         service.name,
     )
     .await?;
-    let names = Names::new(&config.kafka_namespace);
-    let group = names.group(service.name);
-    let consumer_client = client::consumer(&config, &group, service.name);
-    client::check_consumer(&consumer_client)?;
 
     let waiting = |error: &anyhow::Error| {
         tracing::warn!(error = %error, "Not ready to start yet: {error:#}");
@@ -169,8 +167,7 @@ pub async fn start(
     let migrations = db::migrations(service.migrations.iter().copied());
     let codec = patiently(
         async || {
-            db::check_durability(&pool).await?;
-            db::check_migrations(&pool, &migrations).await?;
+            refusals::of_database(&pool, &migrations).await?;
             prepare(&service, &config, &pool, &names).await
         },
         waiting,
@@ -195,7 +192,7 @@ pub async fn start(
         RelayConfig {
             service: service.name,
             database: db::options(&config.database_url, service.name)?,
-            producer: client::producer(&config, service.name),
+            producer: producer_client,
             names: names.clone(),
             conversation: service.conversation,
         },
@@ -372,20 +369,16 @@ async fn prepare(
     pool: &PgPool,
     names: &Names,
 ) -> anyhow::Result<Codec> {
-    let mut topics = Vec::new();
-    for topic in service.consumed_topics() {
-        topics.push(names.topic(topic.0));
-        topics.push(names.topic(&dead_letter_topic(topic.0, service.name)));
-    }
-    topics.extend(
-        service
-            .published_topics()
-            .into_iter()
-            .map(|topic| names.topic(topic.0)),
-    );
-    topics.sort();
-    topics.dedup();
-    admin::check_topics(&client::common(config, service.name), &topics).await?;
+    let consumed = service.consumed_topics();
+    let read: Vec<_> = consumed.iter().map(|topic| names.topic(topic.0)).collect();
+    let letters = consumed
+        .iter()
+        .map(|topic| names.topic(&dead_letter_topic(topic.0, service.name)));
+    let published = service.published_topics();
+    let published = published.iter().map(|topic| names.topic(topic.0));
+    let written: Vec<_> = letters.chain(published).collect();
+    let kafka = client::common(config, service.name);
+    refusals::of_topics(config.profile, &kafka, &read, &written, INBOX_DAYS).await?;
     maintain_partitions(pool).await?;
     let registry = Registry::new(&config.schema_registry_url)?;
     Codec::load(registry, pool.clone(), schemas(service)).await

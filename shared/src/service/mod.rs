@@ -16,6 +16,7 @@ use crate::event::{Event, Schema, Topic};
 use crate::rail::Rail;
 
 mod boot;
+mod refusals;
 pub mod setup;
 
 pub use boot::{Running, patiently, start};

@@ -4,6 +4,7 @@ pub(crate) mod defaults;
 pub(crate) mod deployed;
 pub(crate) mod driver;
 pub(crate) mod forge;
+pub(crate) mod other_postgres;
 pub(crate) mod parts;
 pub(crate) mod probe;
 pub(crate) mod provider;

@@ -151,7 +151,8 @@ impl World {
         .await;
     }
 
-    fn config(&self, name: &str) -> CommonConfig {
+    /// What a service of this world is told.
+    pub(crate) fn config(&self, name: &str) -> CommonConfig {
         let key = ticketrail::dev_keys::public_key_file(&self.parts.layout.dir);
         defaults::of(&[
             "--database-url",
