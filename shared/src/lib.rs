@@ -41,5 +41,7 @@ pub mod telemetry;
 /// Where tests make a process die.
 pub mod crash;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod fuzz;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -10,6 +10,8 @@ pub mod shipment;
 pub mod topic;
 
 mod catalogue;
+#[cfg(test)]
+mod fuzz;
 mod generated;
 
 pub use catalogue::CATALOGUE;

@@ -91,4 +91,21 @@ mod tests {
         check(&"k".repeat(128), Some(&"k".repeat(128)));
         check(&"k".repeat(129), None);
     }
+
+    #[test]
+    fn a_key_of_any_kind_is_accepted_as_it_would_be_sent_again_or_refused() {
+        crate::fuzz::run("idempotency_key", &[], |bytes| {
+            let Ok(value) = axum::http::HeaderValue::from_bytes(bytes) else {
+                return false;
+            };
+            let Some(key) = value.to_str().ok().and_then(IdempotencyKey::parse) else {
+                return false;
+            };
+            assert!((1..=super::KEY_LENGTH_MAX).contains(&key.0.len()));
+            assert!(key.0.bytes().all(|byte| byte.is_ascii_graphic()));
+            assert_eq!(IdempotencyKey::parse(&key.0).as_ref(), Some(&key));
+            assert_eq!(IdempotencyKey::parse(&format!("\"{}\"", key.0)), Some(key));
+            true
+        });
+    }
 }

@@ -256,7 +256,7 @@ fn uuid(text: Option<&str>, name: &'static str) -> Result<Uuid, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::Packed;
+    use super::{Packed, TRACEPARENT, envelope};
 
     #[test]
     fn packed_headers_keep_order_repeats_nulls_and_bytes() {
@@ -284,5 +284,28 @@ mod tests {
         for end in 0..bytes.len() {
             assert_eq!(Packed::from_bytes(bytes[..end].to_vec()).iter().count(), 0);
         }
+    }
+
+    #[test]
+    fn headers_of_any_kind_are_an_envelope_or_name_what_is_missing() {
+        crate::fuzz::run("headers", &[], |bytes| {
+            let packed = Packed::from_bytes(bytes.to_vec());
+            let mut again = Packed::new();
+            for (name, value) in packed.iter() {
+                again.push(name, value);
+            }
+            assert!(packed.iter().eq(again.iter()));
+            let (_, headers) = packed.unpack();
+            let _ = Packed::of_record(Some(headers.as_borrowed()));
+            let _ = crate::telemetry::propagation::from_traceparent(packed.text(TRACEPARENT));
+            let Ok(envelope) = envelope(&packed) else {
+                return false;
+            };
+            assert!(envelope.aggregate_version >= 1);
+            for id in [&envelope.aggregate_id, &envelope.correlation_id] {
+                assert!(!id.is_empty() && !id.contains(char::is_control));
+            }
+            true
+        });
     }
 }

@@ -90,7 +90,7 @@ mod tests {
 
     use uuid::Uuid;
 
-    use super::{cursor, read_cursor, read_wait};
+    use super::{AGE_MAX, WAIT_MAX, cursor, read_age, read_cursor, read_wait};
 
     #[track_caller]
     fn check(text: &str, expected_ms: Option<u64>) {
@@ -125,5 +125,23 @@ mod tests {
         for hostile in ["", "AAAA", "' OR 1=1", &"A".repeat(1000)] {
             assert!(read_cursor(hostile).is_err(), "{hostile}");
         }
+    }
+
+    #[test]
+    fn a_cursor_or_a_time_of_any_kind_is_read_or_refused() {
+        shared::fuzz::run("cursor", &[cursor(Uuid::max()).into_bytes()], |bytes| {
+            let Ok(text) = std::str::from_utf8(bytes) else {
+                return false;
+            };
+            let wait = read_wait(text);
+            assert!(wait.as_ref().is_ok_and(|wait| *wait <= WAIT_MAX) || wait.is_err());
+            let age = read_age(text);
+            assert!(age.as_ref().is_ok_and(|age| *age <= AGE_MAX) || age.is_err());
+            let Ok(order) = read_cursor(text) else {
+                return wait.is_ok();
+            };
+            assert_eq!(cursor(order), text, "one order has one cursor");
+            true
+        });
     }
 }

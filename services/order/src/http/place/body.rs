@@ -249,8 +249,10 @@ fn is_card_number(token: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use shared::http::json::Object;
+    use uuid::Uuid;
 
-    use super::PlaceOrder;
+    use super::{LINES_MAX, PlaceOrder};
 
     fn order() -> Value {
         json!({
@@ -351,5 +353,27 @@ mod tests {
                 "{path}/{field}"
             );
         }
+    }
+
+    #[test]
+    fn an_order_of_any_kind_is_taken_as_it_would_be_sent_again_or_refused() {
+        shared::fuzz::run("order_json", &[order().to_string().into_bytes()], |bytes| {
+            let Ok(Object(body)) = serde_json::from_slice::<Object<PlaceOrder>>(bytes) else {
+                return false;
+            };
+            let sent_again = serde_json::to_vec(&body).expect("an order is JSON");
+            let again: PlaceOrder = serde_json::from_slice(&sent_again).expect("it is an order");
+            assert_eq!(
+                shared::http::idempotency::fingerprint(&again),
+                shared::http::idempotency::fingerprint(&body)
+            );
+            let Ok(draft) = body.draft(Uuid::from_u128(1), "alice".to_owned()) else {
+                return false;
+            };
+            assert!((1..=LINES_MAX).contains(&draft.lines.len()));
+            assert!(draft.lines.iter().all(|line| line.quantity >= 1));
+            assert!(!draft.ship_to.name.contains(char::is_control));
+            true
+        });
     }
 }
