@@ -17,6 +17,7 @@ pub mod services;
 pub mod verify;
 
 mod bench;
+mod chaos;
 pub mod client;
 mod dead_letters;
 mod demo;
@@ -91,6 +92,8 @@ enum Verb {
     Reconcile(verify::Reconcile),
     /// Measure what the suite does a second, beside what the same machine allows
     Bench(bench::Bench),
+    /// Break everything while orders come in, and show that nothing was lost, doubled or left
+    Chaos(chaos::Chaos),
     /// Receive mails as files
     #[command(hide = true)]
     MailSink(mail_sink::MailSink),
@@ -154,6 +157,7 @@ impl Verb {
             Self::Replay(replay) => replay.run().await,
             Self::Reconcile(reconcile) => reconcile.run().await,
             Self::Bench(bench) => bench.run().await,
+            Self::Chaos(chaos) => chaos.run().await,
             Self::MailSink(sink) => sink.run(),
             Self::Run(_) | Self::Peer(_) | Self::Provider(_) => {
                 unreachable!("they bring their own runtime")

@@ -93,7 +93,7 @@ impl ProcessId {
         wait_until_gone(&[*self], Duration::from_secs(5));
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         if let Some(handle) = self.open() {
             // It may have ended by itself in this very moment.
             let _ = pidfd_send_signal(handle, signal);

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use super::error::{Doing, Result};
 use super::health::Health;
@@ -88,7 +88,10 @@ impl Program {
 
     /// Starts it in a process group of its own: an interrupt typed at the terminal reaches the
     /// launcher alone, which then ends everything in order.
-    pub(crate) fn launch(&self) -> Result<ProcessId> {
+    ///
+    /// The handle tells how it ends. Nobody has to hold it, for the child may outlive us: the
+    /// runtime collects one that has ended.
+    pub(crate) fn launch(&self) -> Result<(ProcessId, Child)> {
         let doing = || format!("starting {}", self.name);
         if let Some(file) = &self.pid_file {
             remove_if_stale(file)?;
@@ -107,10 +110,10 @@ impl Program {
             // The folder of whoever starts it may be closed to that user.
             command.uid(user.uid).gid(user.gid).current_dir("/");
         }
-        // The runtime collects the ended child; nobody holds the handle, for it may outlive us.
         let child = command.spawn().doing(doing())?;
         let process = child.id().and_then(ProcessId::of);
-        process.ok_or("it ended at once").doing(doing())
+        let process = process.ok_or("it ended at once").doing(doing())?;
+        Ok((process, child))
     }
 }
 

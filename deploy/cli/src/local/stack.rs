@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::process::Child;
+
 use super::cache::Cache;
 use super::error::{Doing, Error, Result};
 use super::layout::{LOGS, LOGS_OF_LAST_RUN, Layout};
@@ -124,7 +126,7 @@ impl Stack {
 
     /// Starts one more process, and waits until it is healthy.
     pub async fn spawn(&self, program: Program) -> Result<()> {
-        let process = self.launch(&program)?;
+        let (process, _) = self.launch(&program)?;
         match &program.health {
             Some(health) => {
                 let within = program.healthy_within;
@@ -220,14 +222,15 @@ impl Stack {
     }
 
     /// Started and written down under one lock: a `down` at the same time sees both or neither.
-    fn launch(&self, program: &Program) -> Result<ProcessId> {
+    /// The handle tells how it ends; waiting until it is healthy is the caller's.
+    pub(crate) fn launch(&self, program: &Program) -> Result<(ProcessId, Child)> {
         state::change(&self.layout.dir, |state| {
-            let process = program.launch()?;
+            let (process, child) = program.launch()?;
             state.put(Entry {
                 program: program.clone(),
                 process,
             });
-            Ok(process)
+            Ok((process, child))
         })
     }
 

@@ -189,7 +189,7 @@ mod tests {
         fs::create_dir_all(&dir).expect("a folder");
         let program =
             Program::new("sleeper", Kind::Service, "sleep", dir.join("sleeper.log")).args(["60"]);
-        let process = program.launch().expect("a process");
+        let (process, _) = program.launch().expect("a process");
         change(&dir, |state| {
             state.put(Entry { program, process });
             Ok(())

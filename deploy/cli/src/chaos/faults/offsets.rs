@@ -1,0 +1,78 @@
+//! Offsets that go back: what was processed is delivered again.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+use shared::contract::topic::TOPICS;
+
+use super::Seen;
+use crate::chaos::arena::Arena;
+
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// A member that did not say goodbye keeps its group busy until the session is over.
+const GROUP_EMPTY_WITHIN: Duration = Duration::from_secs(20);
+
+pub(super) async fn rewind(arena: &Arena, service: &str, records: u64) -> anyhow::Result<Seen> {
+    let member = arena.member(service)?;
+    member.hold();
+    let stopped = member.terminate().await;
+    let (client, group) = (arena.kafka(), service.to_owned());
+    let rewound = tokio::task::spawn_blocking(move || set_back(client, &group, records)).await?;
+    member.release();
+    stopped?;
+    member.until_ready().await?;
+    let again = rewound?;
+    Ok(Seen {
+        delivered_again: again,
+        ..Seen::by(format!("{again} records are delivered again"))
+    })
+}
+
+/// By so many records over all partitions; how many there were.
+fn set_back(mut client: rdkafka::ClientConfig, group: &str, records: u64) -> anyhow::Result<u64> {
+    let consumer: BaseConsumer = client
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .create()
+        .context("cannot make a Kafka client")?;
+    let mut asked = TopicPartitionList::new();
+    for (topic, readers) in TOPICS {
+        if !readers.contains(&group) {
+            continue;
+        }
+        let metadata = consumer.fetch_metadata(Some(topic.0), ANSWERS_WITHIN)?;
+        for partition in metadata
+            .topics()
+            .iter()
+            .flat_map(|topic| topic.partitions())
+        {
+            asked.add_partition(topic.0, partition.id());
+        }
+    }
+    let committed = consumer.committed_offsets(asked, ANSWERS_WITHIN)?;
+    let share = i64::try_from(records)? / i64::try_from(committed.count().max(1))? + 1;
+    let mut again = 0;
+    let mut wanted = TopicPartitionList::new();
+    for element in committed.elements() {
+        let Offset::Offset(offset) = element.offset() else {
+            continue;
+        };
+        let (topic, partition) = (element.topic(), element.partition());
+        let (low, _) = consumer.fetch_watermarks(topic, partition, ANSWERS_WITHIN)?;
+        let back = (offset - share).max(low).min(offset);
+        again += offset - back;
+        wanted.add_partition_offset(topic, partition, Offset::Offset(back))?;
+    }
+    let until = Instant::now() + GROUP_EMPTY_WITHIN;
+    loop {
+        match consumer.commit(&wanted, CommitMode::Sync) {
+            Ok(()) => return Ok(u64::try_from(again)?),
+            Err(error) if Instant::now() > until => {
+                return Err(error).context("the group's offsets cannot be set");
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(500)),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What befalls what the services stand on.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tokio::net::TcpStream;
+
+use super::Seen;
+use crate::chaos::arena::Arena;
+
+const GONE_WITHIN: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(20);
+
+pub(super) async fn outage(arena: &Arena, part: &str, seconds: u64) -> anyhow::Result<Seen> {
+    let address = address(arena, part)?;
+    arena.stack.kill(part).await?;
+    let refused = refused(&address).await;
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    // It is to be there again, whatever was seen.
+    arena.stack.restart(part).await?;
+    match refused {
+        None => bail!("{part} was killed, and {address} still answers"),
+        Some(error) => Ok(Seen::by(format!("{address}: {error}; healthy again"))),
+    }
+}
+
+/// A process of many threads is gone only some time after its first one is.
+async fn refused(address: &str) -> Option<std::io::Error> {
+    let until = Instant::now() + GONE_WITHIN;
+    while Instant::now() < until {
+        if let Err(error) = TcpStream::connect(address).await {
+            return Some(error);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    None
+}
+
+fn address(arena: &Arena, part: &str) -> anyhow::Result<String> {
+    let ports = arena.layout.ports();
+    let port = match part {
+        "kafka" => ports.kafka,
+        "postgres" => ports.postgres,
+        "registry" => ports.registry,
+        "jaeger" => ports.otlp_grpc,
+        "mail" => ports.smtp,
+        _ => return None.with_context(|| format!("{part} is no part")),
+    };
+    Ok(format!("127.0.0.1:{port}"))
+}
