@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use rdkafka::ClientConfig;
@@ -11,6 +11,7 @@ use shared::crash;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::crew::{Keeping, Member};
+use super::poisoner::Poisoner;
 use super::proxy::Proxy;
 use crate::init::Init;
 use crate::local::program::Program;
@@ -36,6 +37,7 @@ pub(super) struct Arena {
     pub(super) stack: Arc<local::Stack>,
     members: BTreeMap<&'static str, Arc<Member>>,
     turns: BTreeMap<&'static str, Arc<Mutex<()>>>,
+    poisoner: OnceLock<Arc<Poisoner>>,
     pub(super) previous_binary: Option<PathBuf>,
     // Dropped before the stack, or it would be started again while it ends.
     keeping: Vec<Keeping>,
@@ -80,6 +82,7 @@ impl Arena {
             stack,
             members,
             turns: targets.map(|target| (target, Arc::default())).collect(),
+            poisoner: OnceLock::new(),
             previous_binary,
             keeping,
         })
@@ -92,6 +95,17 @@ impl Arena {
     pub(super) fn member(&self, service: &str) -> anyhow::Result<&Arc<Member>> {
         let member = self.members.get(service);
         member.with_context(|| format!("{service} is no service"))
+    }
+
+    /// Who puts bad records between the good ones, once somebody does.
+    pub(super) fn poisoner(&self) -> anyhow::Result<&Arc<Poisoner>> {
+        self.poisoner
+            .get()
+            .context("nobody puts bad records anywhere yet")
+    }
+
+    pub(super) fn let_in(&self, poisoner: &Arc<Poisoner>) {
+        self.poisoner.get_or_init(|| Arc::clone(poisoner));
     }
 
     /// Waits until nothing else strikes these targets. Taken in the order of names, so that two

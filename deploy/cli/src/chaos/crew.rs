@@ -44,6 +44,8 @@ pub(super) struct Member {
     life: watch::Sender<Life>,
     /// Its next end was brought about by us.
     expected: AtomicBool,
+    /// So are all its ends for now.
+    expecting: AtomicBool,
     unexpected: Mutex<Vec<String>>,
     http: reqwest::Client,
 }
@@ -97,6 +99,7 @@ impl Member {
             held: watch::Sender::new(false),
             life: watch::Sender::new(Life::default()),
             expected: AtomicBool::new(false),
+            expecting: AtomicBool::new(false),
             unexpected: Mutex::default(),
             http: reqwest::Client::builder()
                 .no_proxy()
@@ -135,13 +138,22 @@ impl Member {
         let Ok(status) = child.wait().await else {
             return self.note(format!("the end of {} was not seen", self.name));
         };
-        if !self.expected.swap(false, Ordering::Relaxed) {
+        let expected = self.expected.swap(false, Ordering::Relaxed);
+        if !expected && !self.expecting.load(Ordering::Relaxed) {
             self.note(format!("{} ended by itself: {status}", self.name));
         }
         self.life.send_modify(|life| {
             life.process = None;
             life.ended = Some((life.starts, status));
         });
+    }
+
+    pub(super) fn expect_ends(&self, expecting: bool) {
+        self.expecting.store(expecting, Ordering::Relaxed);
+    }
+
+    pub(super) fn starts(&self) -> u64 {
+        self.life.borrow().starts
     }
 
     fn note(&self, what: String) {

@@ -102,10 +102,6 @@ impl History {
         })
     }
 
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     pub(super) async fn acked(&self, ack: &Ack<'_>) -> anyhow::Result<()> {
         self.put(Book::Acks, ack).await
     }

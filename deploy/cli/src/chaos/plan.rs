@@ -7,6 +7,7 @@ use serde::Serialize;
 use shared::crash;
 
 use super::dice::Dice;
+use super::faults::ABORTING;
 use super::profile::Size;
 use crate::local::Part;
 use crate::services;
@@ -66,6 +67,10 @@ pub(super) enum Fault {
         service: &'static str,
         by_s: i64,
         seconds: u64,
+    },
+    /// A record that ends every process which decodes it.
+    Abort {
+        service: &'static str,
     },
     /// Every service in turn, asked to stop and started again.
     Roll,
@@ -160,6 +165,9 @@ pub(super) fn plan(seed: u64, size: &Size) -> Vec<Planned> {
         by_s: if dice.percent(50) { 3_600 } else { -3_600 },
         seconds: dice.between(4, 8),
     });
+    of(size.aborts, &mut |dice| Fault::Abort {
+        service: dice.pick(&ABORTING).0,
+    });
     of(size.rolls, &mut |_| Fault::Roll);
 
     planned.sort_by_key(|planned| planned.at_ms);
@@ -211,6 +219,7 @@ impl Fault {
             | Self::Slow { service, .. }
             | Self::HalfOpen { service, .. }
             | Self::Rewind { service, .. }
+            | Self::Abort { service }
             | Self::Skew { service, .. } => service,
             Self::Outage { part, .. } => part,
             Self::Roll => "all services",
@@ -269,6 +278,9 @@ impl fmt::Display for Fault {
                 f,
                 "the clock of {service} is wrong by {by_s} s for {seconds} s"
             ),
+            Self::Abort { service } => {
+                write!(f, "a record that ends {service} whenever it is decoded")
+            }
             Self::Roll => write!(f, "every service is restarted in turn"),
         }
     }

@@ -41,6 +41,8 @@ pub(super) struct Size {
     pub(super) half_open: u64,
     pub(super) rewinds: u64,
     pub(super) skews: u64,
+    /// Records that end who decodes them.
+    pub(super) aborts: u64,
     pub(super) rolls: u64,
     pub(super) poison: u64,
     /// Of all events, in percent.
@@ -106,6 +108,7 @@ impl Profile {
                 half_open: of(1),
                 rewinds: of(2),
                 skews: of(1),
+                aborts: of(1),
                 rolls: 0,
                 poison: of(40),
                 republished: 10,
@@ -128,6 +131,7 @@ impl Profile {
                 half_open: of(4),
                 rewinds: of(5),
                 skews: of(3),
+                aborts: of(5),
                 rolls: of(1),
                 poison: of(2_100),
                 republished: 10,
@@ -150,6 +154,7 @@ impl Profile {
                 half_open: of(40),
                 rewinds: of(50),
                 skews: of(30),
+                aborts: of(50),
                 rolls: of(10),
                 poison: of(100_000),
                 republished: 20,

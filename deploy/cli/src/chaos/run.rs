@@ -14,8 +14,10 @@ use super::evidence::Outcome;
 use super::history::History;
 use super::load::Load;
 use super::plan::{Planned, plan};
+use super::poisoner::Poisoner;
+use super::republisher::republish;
 use super::tally::Tallies;
-use super::vacuity::{self, Found};
+use super::vacuity::{self, Found, Told};
 use super::{Chaos, fire, heal, staff};
 use crate::local::{Layout, Progress, ports};
 use crate::verify::{self, Source};
@@ -101,6 +103,21 @@ impl Chaos {
             async move { staff::restock(&layout, &stop).await }
         });
         others.spawn(Arc::clone(&tallies).count(layout.clone(), stop.clone()));
+        let poisoner = Poisoner::new(layout, arena.kafka(), &history).await?;
+        arena.let_in(&poisoner);
+        others.spawn(Arc::clone(&poisoner).run(
+            self.seed,
+            size.poison,
+            size.under_fire,
+            stop.clone(),
+        ));
+        let copies = tokio::spawn(republish(
+            arena.kafka(),
+            self.seed,
+            size.republished,
+            Arc::clone(&poisoner),
+            stop.clone(),
+        ));
         let customers = tokio::spawn(Arc::clone(&load).run(size.orders_per_s, stop.clone()));
 
         let struck = fire::fire(arena, plan).await;
@@ -118,6 +135,7 @@ impl Chaos {
         while let Some(ended) = others.join_next().await {
             ended??;
         }
+        let republished = copies.await??;
         let last_calls = heal::last_calls(arena).await?;
         let (ended_after, left) = heal::until_ended(arena).await?;
         arena.progress.say(
@@ -132,7 +150,13 @@ impl Chaos {
         source.settle = heal::ENDED_WITHIN.saturating_sub(healed.elapsed());
         source.history = Some(verify::History::Folder(history_dir(arena.dir())));
         let report = verify::verify(&source, &arena.progress).await?;
-        let found = Found::gather(arena, &load, &struck, tallies.total(), 0, last_calls).await?;
+        let told = Told {
+            tally: tallies.total(),
+            republished,
+            poison: poisoner.count(),
+            last_calls_failed: last_calls,
+        };
+        let found = Found::gather(arena, &load, &struck, told).await?;
         Ok(Outcome {
             profile: self.profile,
             seed: self.seed,

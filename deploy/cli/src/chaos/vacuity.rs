@@ -42,10 +42,19 @@ pub(super) struct Found {
     pub(super) ends: BTreeMap<String, u64>,
     pub(super) late_replies: u64,
     pub(super) early_compensations: u64,
+    pub(super) republished: u64,
     pub(super) poison: u64,
     pub(super) last_calls_failed: Vec<String>,
     pub(super) faults: u64,
     pub(super) faults_unseen: Vec<String>,
+}
+
+/// What others have counted.
+pub(super) struct Told {
+    pub(super) tally: Tally,
+    pub(super) republished: u64,
+    pub(super) poison: u64,
+    pub(super) last_calls_failed: Vec<String>,
 }
 
 /// One minimum, and whether it was met.
@@ -67,9 +76,7 @@ impl Found {
         arena: &Arena,
         load: &Load,
         struck: &[Struck],
-        tally: Tally,
-        poison: u64,
-        last_calls_failed: Vec<String>,
+        told: Told,
     ) -> anyhow::Result<Self> {
         let windows: Vec<_> = struck
             .iter()
@@ -92,15 +99,16 @@ impl Found {
             kills: sum(|struck| struck.kills),
             kills_in_flight: sum(|struck| struck.kills_in_flight),
             hits: hits(struck),
-            delivered: tally.delivered,
-            duplicates: tally.duplicates,
-            dead_letters: tally.dead_letters,
+            delivered: told.tally.delivered,
+            duplicates: told.tally.duplicates,
+            dead_letters: told.tally.dead_letters,
             rebalances_in_flight: sum(|struck| struck.rebalances_in_flight),
             ends,
             late_replies: late_replies(arena).await?,
             early_compensations: early_compensations(arena).await?,
-            poison,
-            last_calls_failed,
+            republished: told.republished,
+            poison: told.poison,
+            last_calls_failed: told.last_calls_failed,
             faults: struck.len() as u64,
             faults_unseen: struck
                 .iter()

@@ -100,6 +100,15 @@ impl Kind {
     }
 }
 
+impl Poison {
+    /// Nobody does anything else with it.
+    pub fn is_put_aside_by_all(&self) -> bool {
+        let by = |consumer: &&str| self.dead_letters.iter().any(|(other, _)| other == consumer);
+        let concerned = concerned(&self.record);
+        !concerned.is_empty() && concerned.iter().all(by)
+    }
+}
+
 /// Who reads the record's topic and listens to its type; everybody there, where it has none.
 fn concerned(record: &Record) -> Vec<&'static str> {
     let readers = TOPICS

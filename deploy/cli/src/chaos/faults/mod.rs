@@ -3,7 +3,10 @@
 mod links;
 mod offsets;
 mod parts;
+mod records;
 mod services;
+
+pub(super) use records::ABORTING;
 
 use super::arena::Arena;
 use super::plan::Fault;
@@ -55,6 +58,7 @@ pub(super) async fn strike(arena: &Arena, fault: &Fault) -> anyhow::Result<Seen>
             seconds,
         } => links::slow(arena, service, *delay_ms, *seconds).await,
         Fault::HalfOpen { service, seconds } => links::half_open(arena, service, *seconds).await,
+        Fault::Abort { service } => records::abort(arena, service).await,
         Fault::Rewind { service, records } => offsets::rewind(arena, service, *records).await,
     }
 }
