@@ -180,6 +180,14 @@ impl Member {
         self.held.send_replace(false);
     }
 
+    /// Waits for its consumer to be in the middle of something.
+    pub(super) async fn until_in_a_batch(&self, within: Duration) {
+        let until = Instant::now() + within;
+        while self.proxy.batches() == 0 && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Its number of starts, and the process of the last.
     async fn running(&self) -> anyhow::Result<(u64, ProcessId)> {
         let mut life = self.life.subscribe();

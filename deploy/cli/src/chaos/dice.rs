@@ -50,3 +50,30 @@ impl Dice {
         }
     }
 }
+
+/// Draws each card once before any comes a second time, so that none is spared by chance.
+#[derive(Debug)]
+pub(super) struct Deck<T> {
+    cards: Vec<T>,
+    left: Vec<T>,
+}
+
+impl<T: Copy> Deck<T> {
+    pub(super) fn of(cards: &[T]) -> Self {
+        Self {
+            cards: cards.to_vec(),
+            left: Vec::new(),
+        }
+    }
+
+    /// There is at least one card.
+    pub(super) fn draw(&mut self, dice: &mut Dice) -> T {
+        if self.left.is_empty() {
+            self.left.clone_from(&self.cards);
+            dice.shuffle(&mut self.left);
+        }
+        self.left
+            .pop()
+            .expect("it was filled from a deck with cards")
+    }
+}

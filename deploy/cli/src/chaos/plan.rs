@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use shared::crash;
 
-use super::dice::Dice;
+use super::dice::{Deck, Dice};
 use super::faults::ABORTING;
 use super::profile::Size;
 use crate::local::Part;
@@ -111,7 +111,8 @@ pub(super) fn plan(seed: u64, size: &Size) -> Vec<Planned> {
     let crashes = crashes(&mut dice, size.rounds_per_point);
     add(&mut dice, crashes);
 
-    let anybody = |dice: &mut Dice| *dice.pick(&services::NAMES);
+    let mut deck = Deck::of(&services::NAMES);
+    let mut anybody = |dice: &mut Dice| deck.draw(dice);
     let mut of = |count: u64, draw: &mut dyn FnMut(&mut Dice) -> Fault| {
         let faults = (0..count).map(|_| draw(&mut dice)).collect();
         add(&mut dice, faults);
@@ -158,7 +159,7 @@ pub(super) fn plan(seed: u64, size: &Size) -> Vec<Planned> {
     });
     of(size.rewinds, &mut |dice| Fault::Rewind {
         service: anybody(dice),
-        records: dice.between(200, 2_000),
+        records: dice.between(size.rewound / 4, size.rewound),
     });
     of(size.skews, &mut |dice| Fault::Skew {
         service: anybody(dice),
@@ -174,17 +175,22 @@ pub(super) fn plan(seed: u64, size: &Size) -> Vec<Planned> {
     planned
 }
 
-/// Every point as often as is asked for, in any order, each in a service that passes it.
+/// Every point as often as is asked for, in any order, each in a service that passes it. Order has
+/// points that nobody else has, so at first it is spared the others.
 fn crashes(dice: &mut Dice, rounds: u64) -> Vec<Fault> {
-    let mut crashes: Vec<_> = (0..rounds)
-        .flat_map(|_| crash::POINTS)
-        .filter(|point| !NOT_YET.contains(point))
-        .map(|point| {
-            let of_order = point.starts_with("api.") || point.starts_with("saga.");
-            let service = if of_order {
-                "order"
-            } else {
-                *dice.pick(&services::NAMES)
+    let others = services::NAMES.into_iter().filter(|name| *name != "order");
+    let mut others = Deck::of(&others.collect::<Vec<_>>());
+    let mut all = Deck::of(&services::NAMES);
+    let mut crashes = Vec::new();
+    for round in 0..rounds {
+        for point in crash::POINTS {
+            if NOT_YET.contains(&point) {
+                continue;
+            }
+            let service = match point.split_once('.') {
+                Some(("api" | "saga", _)) => "order",
+                _ if round == 0 => others.draw(dice),
+                _ => all.draw(dice),
             };
             let pass = match point {
                 // Once for each second instance that comes.
@@ -192,13 +198,13 @@ fn crashes(dice: &mut Dice, rounds: u64) -> Vec<Fault> {
                 "saga.claimed" => dice.between(1, 3),
                 _ => dice.between(1, 12),
             };
-            Fault::Crash {
+            crashes.push(Fault::Crash {
                 service,
                 point,
                 pass,
-            }
-        })
-        .collect();
+            });
+        }
+    }
     dice.shuffle(&mut crashes);
     crashes
 }

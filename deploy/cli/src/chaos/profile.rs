@@ -40,6 +40,8 @@ pub(super) struct Size {
     pub(super) slow_links: u64,
     pub(super) half_open: u64,
     pub(super) rewinds: u64,
+    /// Records that offsets go back by, at most.
+    pub(super) rewound: u64,
     pub(super) skews: u64,
     /// Records that end who decodes them.
     pub(super) aborts: u64,
@@ -92,7 +94,7 @@ impl Profile {
         match self {
             Self::Smoke => Size {
                 under_fire: under_fire - Duration::from_secs(minutes * 12),
-                orders_per_s: 15,
+                orders_per_s: 12,
                 rounds_per_point: of(1),
                 kills: of(4),
                 pauses: of(1),
@@ -107,6 +109,7 @@ impl Profile {
                 slow_links: of(1),
                 half_open: of(1),
                 rewinds: of(2),
+                rewound: 400,
                 skews: of(1),
                 aborts: of(1),
                 rolls: 0,
@@ -130,6 +133,7 @@ impl Profile {
                 slow_links: of(4),
                 half_open: of(4),
                 rewinds: of(5),
+                rewound: 2_000,
                 skews: of(3),
                 aborts: of(5),
                 rolls: of(1),
@@ -153,6 +157,7 @@ impl Profile {
                 slow_links: of(40),
                 half_open: of(40),
                 rewinds: of(50),
+                rewound: 2_000,
                 skews: of(30),
                 aborts: of(50),
                 rolls: of(10),
@@ -168,7 +173,7 @@ impl Profile {
         let of = |count: u64| count * minutes / usual;
         match self {
             Self::Smoke => Minimums {
-                orders: of(1_000),
+                orders: of(900),
                 acked_percent: 90,
                 kills: of(20),
                 hits_per_point: of(1),

@@ -30,6 +30,8 @@ struct Link {
     cuts_wanted: AtomicI64,
     cuts_done: AtomicU64,
     transactions: AtomicI64,
+    /// Those of them that are a consumer's.
+    batches: AtomicI64,
     passing: watch::Sender<Passing>,
 }
 
@@ -53,6 +55,7 @@ impl Proxy {
             cuts_wanted: AtomicI64::new(0),
             cuts_done: AtomicU64::new(0),
             transactions: AtomicI64::new(0),
+            batches: AtomicI64::new(0),
             passing: watch::Sender::new(Passing {
                 held: false,
                 era: 0,
@@ -74,6 +77,11 @@ impl Proxy {
     /// Transactions that were begun and have not ended.
     pub(super) fn transactions(&self) -> i64 {
         self.link.transactions.load(Ordering::Relaxed)
+    }
+
+    /// Batches of the consumer in the middle of theirs.
+    pub(super) fn batches(&self) -> i64 {
+        self.link.batches.load(Ordering::Relaxed)
     }
 
     pub(super) fn delay(&self, by: Duration) {
@@ -108,6 +116,7 @@ impl Proxy {
 struct Open<'l> {
     link: &'l Link,
     open: bool,
+    is_consumer: bool,
 }
 
 impl Open<'_> {
@@ -116,6 +125,9 @@ impl Open<'_> {
             self.open = open;
             let change = if open { 1 } else { -1 };
             self.link.transactions.fetch_add(change, Ordering::Relaxed);
+            if self.is_consumer {
+                self.link.batches.fetch_add(change, Ordering::Relaxed);
+            }
         }
     }
 }
@@ -136,6 +148,7 @@ impl Link {
         let mut open = Open {
             link: self,
             open: false,
+            is_consumer: false,
         };
         let mut closing = false;
         let (mut up, mut down) = (vec![0; CHUNK_BYTES], vec![0; CHUNK_BYTES]);
@@ -156,6 +169,8 @@ impl Link {
                     }
                     self.wait().await;
                     server.write_all(sent).await?;
+                    // The first thing it says is its name.
+                    open.is_consumer |= contains(sent, b"/consumer\0");
                     if contains(sent, b"BEGIN") {
                         open.set(true);
                     }

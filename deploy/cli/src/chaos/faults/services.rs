@@ -14,7 +14,7 @@ use crate::chaos::arena::{Arena, armed};
 use crate::chaos::crew::{Keeping, Member};
 
 /// Also over an outage of Kafka or Postgres that falls into the same time.
-const POINT_WITHIN: Duration = Duration::from_secs(40);
+const POINT_WITHIN: Duration = Duration::from_secs(60);
 /// Between two kills of a service something must get done, or a healthy record would look like
 /// one that kills.
 const PROGRESS_WITHIN: Duration = Duration::from_secs(10);
@@ -25,6 +25,10 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// What a consumer logs whose batch was fenced off.
 const TAKEN_OVER: &str = "belongs to another consumer now";
+
+/// What one logs that got partitions.
+const ASSIGNED: &str = "Assigned [";
+const BATCH_WITHIN: Duration = Duration::from_secs(5);
 
 /// At these nothing is half done.
 const IDLE_POINTS: [&str; 2] = ["relay.watermark-moved", "consumer.revoked"];
@@ -103,24 +107,32 @@ pub(super) async fn zombie(arena: &Arena, service: &str, seconds: u64) -> anyhow
     let (twin, keeping) = arena.twin(service).await?;
     let struck = async {
         twin.until_ready().await?;
-        let owners = settled_epochs(&twin).await?;
+        settle(&twin).await?;
+        let peer = twin.log_length();
+        member.until_in_a_batch(BATCH_WITHIN).await;
         let paused = Paused::begin(member).await?;
+        let in_flight = member.proxy.batches() > 0;
         let taken = until(Duration::from_secs(seconds) + SEEN_WITHIN, async || {
-            Ok(epochs(&twin).await? > owners)
+            Ok(twin.says_since(peer, ASSIGNED)? > 0)
         })
         .await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         paused.end();
         taken.context("nobody took its partitions over")?;
-        anyhow::Ok(epochs(&twin).await? - owners)
+        anyhow::Ok(in_flight)
     }
     .await;
     end(&twin, keeping).await?;
     works_again(member, before).await?;
-    let taken = struck?;
+    let in_flight = struck?;
+    let fenced = member.says_since(log, TAKEN_OVER)?;
+    let what = if in_flight { "a batch" } else { "nothing" };
     Ok(Seen {
-        rebalances_in_flight: member.says_since(log, TAKEN_OVER)?,
-        ..Seen::by(format!("its peer took {taken} partitions over"))
+        rebalances_in_flight: fenced.max(u64::from(in_flight)),
+        ..Seen::by(format!(
+            "its peer was assigned its partitions while it had {what} in hand; {fenced} were \
+             fenced off"
+        ))
     })
 }
 
@@ -232,6 +244,20 @@ impl Drop for Paused {
     }
 }
 
+/// Waits until everybody has the partitions that are theirs for now.
+async fn settle(member: &Member) -> anyhow::Result<()> {
+    let until = Instant::now() + SEEN_WITHIN;
+    let mut before = epochs(member).await?;
+    loop {
+        tokio::time::sleep(SETTLED_FOR).await;
+        let now = epochs(member).await?;
+        if now == before || Instant::now() > until {
+            return Ok(());
+        }
+        before = now;
+    }
+}
+
 /// It rises whenever a partition gets another owner.
 async fn epochs(member: &Member) -> anyhow::Result<i64> {
     let mut connection = member.connect().await?;
@@ -240,20 +266,6 @@ async fn epochs(member: &Member) -> anyhow::Result<i64> {
         .await?;
     connection.close().await?;
     Ok(epochs)
-}
-
-/// The same once everybody has the partitions that are theirs for now.
-async fn settled_epochs(member: &Member) -> anyhow::Result<i64> {
-    let mut before = epochs(member).await?;
-    let until = Instant::now() + SEEN_WITHIN;
-    loop {
-        tokio::time::sleep(SETTLED_FOR).await;
-        let now = epochs(member).await?;
-        if now == before || Instant::now() > until {
-            return Ok(now);
-        }
-        before = now;
-    }
 }
 
 async fn relays(member: &Member, service: &str) -> anyhow::Result<i64> {
