@@ -65,6 +65,14 @@ impl Outcome {
         if self.left > 0 {
             why.push(format!("{} orders have not ended", self.left));
         }
+        let died: Vec<_> = self
+            .unexpected
+            .iter()
+            .filter(|end| end.contains("signal"))
+            .collect();
+        if !died.is_empty() {
+            why.push(format!("processes died that nobody killed: {died:?}"));
+        }
         let failed = &self.found.last_calls_failed;
         if !failed.is_empty() {
             why.push(format!(

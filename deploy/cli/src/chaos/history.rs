@@ -3,7 +3,7 @@
 //! One folder: `acks.jsonl`, every answer to an order; `observations.jsonl`, what was seen of
 //! orders afterwards; `poison.jsonl`, the bad records that were put on topics.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -85,7 +85,8 @@ impl History {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let open = |name: &str| {
             let file = dir.join(name);
-            File::create(&file).with_context(|| format!("cannot create {}", file.display()))
+            let opened = OpenOptions::new().create(true).append(true).open(&file);
+            opened.with_context(|| format!("cannot open {}", file.display()))
         };
         let books = [
             open("acks.jsonl")?,

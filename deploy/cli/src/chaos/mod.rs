@@ -19,6 +19,7 @@ mod fire;
 mod heal;
 mod history;
 mod load;
+mod one;
 mod plan;
 mod poisoner;
 mod profile;
@@ -31,12 +32,15 @@ mod vacuity;
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use self::profile::Profile;
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Chaos {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     #[arg(long, value_enum, default_value = "smoke")]
     profile: Profile,
     /// The same seed of the same commit gives the same plan
@@ -56,4 +60,19 @@ pub(crate) struct Chaos {
     /// Where the stack's state lies; a new folder, unless told. It stays there.
     #[arg(long)]
     dir: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Bring a single fault about in a running stack, and say what is expected and what is seen
+    One(one::One),
+}
+
+impl Chaos {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self.verb {
+            Some(Verb::One(one)) => one.run().await,
+            None => run::run(&self).await,
+        }
+    }
 }

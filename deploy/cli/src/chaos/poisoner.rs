@@ -109,7 +109,7 @@ impl Poisoner {
         Ok(poison)
     }
 
-    fn draw(&self, kind: &Kind, event_type: &str) -> Poison {
+    pub(super) fn draw(&self, kind: &Kind, event_type: &str) -> Poison {
         let draw = Draw {
             ids: &self.ids,
             subject: new_id(),
@@ -119,7 +119,7 @@ impl Poisoner {
         kind.draw(event_type, &draw)
     }
 
-    async fn send(&self, poison: &Poison) -> anyhow::Result<()> {
+    pub(super) async fn send(&self, poison: &Poison) -> anyhow::Result<()> {
         let record = &poison.record;
         let headers = record.headers.iter().fold(
             OwnedHeaders::new_with_capacity(record.headers.len()),
@@ -158,7 +158,7 @@ impl Poisoner {
 }
 
 /// Every kind on every type of event that it spoils.
-fn kinds() -> Vec<(&'static Kind, &'static str)> {
+pub(super) fn kinds() -> Vec<(&'static Kind, &'static str)> {
     poison::all()
         .flat_map(|kind| {
             kind.events

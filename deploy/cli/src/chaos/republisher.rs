@@ -1,6 +1,6 @@
 //! Publishes some events a second time, byte for byte, as a relay does after a crash.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ use super::poisoner::Poisoner;
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(100);
+/// The topics were read to their ends.
+const NOTHING_MORE: Duration = Duration::from_secs(2);
 /// The copy comes long after the original, and no bad record is copied: by then it is known which
 /// those are.
 const LATER: Duration = Duration::from_secs(3);
@@ -82,6 +84,39 @@ fn copy(
         .flush(ANSWERS_WITHIN)
         .context("the broker did not take the copies")?;
     Ok(copies)
+}
+
+/// The newest records, of every topic so many, once more; how many there were.
+pub(super) fn newest(kafka: &ClientConfig, records: u64) -> anyhow::Result<u64> {
+    let consumer = reader(kafka)?;
+    let producer: ThreadedProducer<DefaultProducerContext> =
+        kafka.create().context("cannot make a Kafka client")?;
+    let mut newest: HashMap<String, VecDeque<OwnedMessage>> = HashMap::new();
+    let records = usize::try_from(records)?;
+    let mut idle_since = Instant::now();
+    while idle_since.elapsed() < NOTHING_MORE {
+        let Some(record) = consumer.poll(POLL) else {
+            continue;
+        };
+        let record = record.context("cannot read the topics")?;
+        idle_since = Instant::now();
+        if event_id(&record).is_some() {
+            let of_topic = newest.entry(record.topic().to_owned()).or_default();
+            of_topic.push_back(record.detach());
+            if of_topic.len() > records {
+                of_topic.pop_front();
+            }
+        }
+    }
+    let copies = newest
+        .values()
+        .flatten()
+        .filter(|record| send(&producer, record))
+        .count();
+    producer
+        .flush(ANSWERS_WITHIN)
+        .context("the broker did not take the copies")?;
+    Ok(copies as u64)
 }
 
 /// Assigns instead of subscribing: nobody's group notices.

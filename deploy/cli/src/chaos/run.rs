@@ -27,37 +27,37 @@ use crate::{Broken, Usage, up};
 /// ones whose traces must be whole; the law looks at the newest two hundred.
 const ORDERS_IN_PEACE: u64 = 220;
 
-impl Chaos {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
-        if !crash::COMPILED_IN {
-            return Err(Usage(format!(
-                "this program has no crash points in it; run `cargo run --features crash-points \
-                 -- chaos --profile {} --seed {}`",
-                self.profile.name(),
-                self.seed
-            ))
-            .into());
-        }
-        let progress = Progress::to_stderr();
-        let temporary =
-            || std::env::temp_dir().join(format!("ticketrail-chaos-{}", std::process::id()));
-        let dir = std::path::absolute(self.dir.clone().unwrap_or_else(temporary))?;
-        let outcome = tokio::select! {
-            outcome = self.run_in(&dir, &progress) => outcome,
-            // Dropping the arena ends what was started.
-            _ = up::interrupted() => Err(anyhow::anyhow!("interrupted; nothing is left running")),
-        };
-        let good = outcome.as_ref().is_ok_and(Outcome::ok);
-        if good && self.dir.is_none() {
-            Layout::new(&dir, 0)?.wipe()?;
-            std::fs::remove_dir_all(&dir)
-                .with_context(|| format!("cannot delete {}", dir.display()))?;
-        } else {
-            eprintln!("data, logs and history stay in {}", dir.display());
-        }
-        outcome?.verdict().map_err(|why| Broken(why).into())
+pub(super) async fn run(chaos: &Chaos) -> anyhow::Result<()> {
+    if !crash::COMPILED_IN {
+        return Err(Usage(format!(
+            "this program has no crash points in it; run `cargo run --features crash-points -- \
+             chaos --profile {} --seed {}`",
+            chaos.profile.name(),
+            chaos.seed
+        ))
+        .into());
     }
+    let progress = Progress::to_stderr();
+    let temporary =
+        || std::env::temp_dir().join(format!("ticketrail-chaos-{}", std::process::id()));
+    let dir = std::path::absolute(chaos.dir.clone().unwrap_or_else(temporary))?;
+    let outcome = tokio::select! {
+        outcome = chaos.run_in(&dir, &progress) => outcome,
+        // Dropping the arena ends what was started.
+        _ = up::interrupted() => Err(anyhow::anyhow!("interrupted; nothing is left running")),
+    };
+    let good = outcome.as_ref().is_ok_and(Outcome::ok);
+    if good && chaos.dir.is_none() {
+        Layout::new(&dir, 0)?.wipe()?;
+        std::fs::remove_dir_all(&dir)
+            .with_context(|| format!("cannot delete {}", dir.display()))?;
+    } else {
+        eprintln!("data, logs and history stay in {}", dir.display());
+    }
+    outcome?.verdict().map_err(|why| Broken(why).into())
+}
 
+impl Chaos {
     async fn run_in(&self, dir: &Path, progress: &Progress) -> anyhow::Result<Outcome> {
         let size = self.profile.size(self.minutes);
         let plan = plan(self.seed, &size);

@@ -34,21 +34,13 @@ impl Tallies {
         layout: Layout,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(LOOK_EVERY)
-            .build()?;
+        let http = client()?;
         let mut last: HashMap<&str, Tally> = HashMap::new();
         loop {
             for service in services::NAMES {
-                let Some(ports) = layout.ports().service(service) else {
+                let Some(now) = look(&http, &layout, service).await else {
                     continue;
                 };
-                let url = format!("http://127.0.0.1:{}/metrics", ports.ops);
-                let Ok(answer) = http.get(url).send().await else {
-                    continue;
-                };
-                let now = read(&answer.text().await.unwrap_or_default());
                 let before = last.insert(service, now).unwrap_or_default();
                 let mut total = self.total.lock().expect("no holder panics");
                 total.delivered += since(before.delivered, now.delivered);
@@ -61,6 +53,33 @@ impl Tallies {
             }
         }
     }
+}
+
+/// What all services together say.
+pub(super) async fn now(layout: &Layout) -> anyhow::Result<Tally> {
+    let http = client()?;
+    let mut total = Tally::default();
+    for service in services::NAMES {
+        let of_service = look(&http, layout, service).await.unwrap_or_default();
+        total.delivered += of_service.delivered;
+        total.duplicates += of_service.duplicates;
+        total.dead_letters += of_service.dead_letters;
+    }
+    Ok(total)
+}
+
+fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(LOOK_EVERY)
+        .build()
+}
+
+async fn look(http: &reqwest::Client, layout: &Layout, service: &str) -> Option<Tally> {
+    let ports = layout.ports().service(service)?;
+    let url = format!("http://127.0.0.1:{}/metrics", ports.ops);
+    let answer = http.get(url).send().await.ok()?;
+    Some(read(&answer.text().await.ok()?))
 }
 
 /// A counter that is lower than it was is a new process's.

@@ -9,6 +9,7 @@ use super::Seen;
 use crate::chaos::arena::Arena;
 
 const CUT_WITHIN: Duration = Duration::from_secs(20);
+const AGAIN_WITHIN: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) async fn cut(arena: &Arena, service: &str, cuts: u64) -> anyhow::Result<Seen> {
@@ -38,8 +39,14 @@ pub(super) async fn slow(
 ) -> anyhow::Result<Seen> {
     let member = arena.member(service)?;
     member.proxy.delay(Duration::from_millis(delay_ms));
-    let took = round_trip(arena, service).await;
-    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut took = round_trip(arena, service).await;
+    // Postgres itself may be away in that moment.
+    while took.is_err() && Instant::now() < until + AGAIN_WITHIN {
+        tokio::time::sleep(LOOK).await;
+        took = round_trip(arena, service).await;
+    }
+    tokio::time::sleep(until.saturating_duration_since(Instant::now())).await;
     member.proxy.delay(Duration::ZERO);
     member.until_ready().await?;
     let took = took?;

@@ -6,6 +6,7 @@ mod parts;
 mod records;
 mod services;
 
+pub(super) use offsets::set_back;
 pub(super) use records::ABORTING;
 
 use super::arena::Arena;

@@ -31,7 +31,11 @@ pub(super) async fn rewind(arena: &Arena, service: &str, records: u64) -> anyhow
 }
 
 /// By so many records over all partitions; how many there were.
-fn set_back(mut client: rdkafka::ClientConfig, group: &str, records: u64) -> anyhow::Result<u64> {
+pub(in crate::chaos) fn set_back(
+    mut client: rdkafka::ClientConfig,
+    group: &str,
+    records: u64,
+) -> anyhow::Result<u64> {
     let consumer: BaseConsumer = client
         .set("group.id", group)
         .set("enable.auto.commit", "false")

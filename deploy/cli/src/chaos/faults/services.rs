@@ -30,9 +30,6 @@ const TAKEN_OVER: &str = "belongs to another consumer now";
 const ASSIGNED: &str = "Assigned [";
 const BATCH_WITHIN: Duration = Duration::from_secs(5);
 
-/// At these nothing is half done.
-const IDLE_POINTS: [&str; 2] = ["relay.watermark-moved", "consumer.revoked"];
-
 pub(super) async fn crash(
     arena: &Arena,
     service: &str,
@@ -42,18 +39,17 @@ pub(super) async fn crash(
     let member = arena.member(service)?;
     let before = member.position().await.unwrap_or_default();
     member.next(armed(&member.program, point, pass));
+    if point == "consumer.revoked" {
+        return revoked(arena, member, point, before).await;
+    }
     let killed = member.kill().await?;
-    let died = if point == "consumer.revoked" {
-        revoked(arena, member, point).await
-    } else {
-        member.dies_at(point, POINT_WITHIN).await
-    };
+    let died = member.dies_at(point, POINT_WITHIN).await;
     if died.is_err() {
         // It must not run on armed.
         member.terminate().await?;
     }
     works_again(member, before).await?;
-    let at_point = !IDLE_POINTS.contains(&point);
+    let at_point = point != "relay.watermark-moved";
     Ok(Seen {
         kills: 2,
         kills_in_flight: u64::from(killed.in_flight) + u64::from(at_point),
@@ -61,13 +57,23 @@ pub(super) async fn crash(
     })
 }
 
-/// A second instance claims its share of the partitions.
-async fn revoked(arena: &Arena, member: &Member, point: &str) -> anyhow::Result<String> {
+/// A second instance claims its share of the partitions. The armed one is started in an orderly
+/// way: after a kill the dead would count as a member still, and nothing be taken from the living.
+async fn revoked(arena: &Arena, member: &Member, point: &str, before: i64) -> anyhow::Result<Seen> {
+    member.terminate().await?;
     member.until_ready().await?;
+    settle(member).await?;
     let (twin, keeping) = arena.twin(&member.name).await?;
     let died = member.dies_at(point, POINT_WITHIN).await;
+    if died.is_err() {
+        member.terminate().await?;
+    }
     end(&twin, keeping).await?;
-    died
+    works_again(member, before).await?;
+    Ok(Seen {
+        kills: 1,
+        ..Seen::by(died?)
+    })
 }
 
 pub(super) async fn kill(arena: &Arena, service: &str) -> anyhow::Result<Seen> {
