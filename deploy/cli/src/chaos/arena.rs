@@ -10,7 +10,7 @@ use rdkafka::ClientConfig;
 use shared::crash;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::crew::{Keeping, Member};
+use super::crew::{Keeping, Kills, Member, SECOND};
 use super::poisoner::Poisoner;
 use super::proxy::Proxy;
 use crate::init::Init;
@@ -38,6 +38,7 @@ pub(super) struct Arena {
     members: BTreeMap<&'static str, Arc<Member>>,
     turns: BTreeMap<&'static str, Arc<Mutex<()>>>,
     poisoner: OnceLock<Arc<Poisoner>>,
+    pub(super) kills: Kills,
     pub(super) previous_binary: Option<PathBuf>,
     // Dropped before the stack, or it would be started again while it ends.
     keeping: Vec<Keeping>,
@@ -54,6 +55,7 @@ impl Arena {
         Init::of(layout).apply(progress).await?;
 
         let behind = SocketAddr::from((Ipv4Addr::LOCALHOST, layout.ports().postgres));
+        let kills = Kills::default();
         let (mut members, mut keeping) = (BTreeMap::new(), Vec::new());
         for name in services::NAMES {
             let proxy = Proxy::start(behind).await?;
@@ -66,7 +68,7 @@ impl Arena {
                 program.env(name, *value)
             });
             let ports = layout.ports().service(name).context("it has ports")?;
-            let member = Member::new(program, proxy, ready(ports.ops), direct)?;
+            let member = Member::new(program, proxy, ready(ports.ops), direct, &kills)?;
             keeping.push(member.keep(&stack));
             members.insert(name, member);
         }
@@ -83,6 +85,7 @@ impl Arena {
             members,
             turns: targets.map(|target| (target, Arc::default())).collect(),
             poisoner: OnceLock::new(),
+            kills,
             previous_binary,
             keeping,
         })
@@ -127,7 +130,7 @@ impl Arena {
         let behind = SocketAddr::from((Ipv4Addr::LOCALHOST, self.layout.ports().postgres));
         let proxy = Proxy::start(behind).await?;
         let database = self.layout.databases()[service].clone();
-        let name = format!("{service}-2");
+        let name = format!("{service}{SECOND}");
         let (api, ops) = (free_port()?, free_port()?);
         let mut program = first
             .program
@@ -137,7 +140,7 @@ impl Arena {
             .env("OPS_ADDR", format!("127.0.0.1:{ops}"));
         program.log = self.layout.log(&name);
         program.name = name;
-        let member = Member::new(program, proxy, ready(ops), database)?;
+        let member = Member::new(program, proxy, ready(ops), database, &self.kills)?;
         let keeping = member.keep(&self.stack);
         Ok((member, keeping))
     }

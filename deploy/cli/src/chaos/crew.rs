@@ -11,16 +11,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rustix::process::Signal;
+use shared::clock::process_now;
 use shared::crash;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::history::Kill;
 use super::proxy::Proxy;
 use crate::local;
 use crate::local::process::ProcessId;
 use crate::local::program::Program;
 
+/// What a second instance's name ends with.
+pub(super) const SECOND: &str = "-2";
 /// As a supervisor of containers would wait, only shorter.
 const START_AGAIN: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(50);
@@ -30,6 +34,9 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(30);
 const KILLED_WITHIN: Duration = Duration::from_secs(5);
 /// A batch is in its transaction for milliseconds, so one comes soon, if any comes at all.
 const TRANSACTION_WITHIN: Duration = Duration::from_secs(2);
+
+/// Who died of a signal, and when; shared by all members.
+pub(super) type Kills = Arc<Mutex<Vec<Kill>>>;
 
 /// A service, or a second instance of one.
 pub(super) struct Member {
@@ -47,6 +54,7 @@ pub(super) struct Member {
     /// So are all its ends for now.
     expecting: AtomicBool,
     unexpected: Mutex<Vec<String>>,
+    kills: Kills,
     http: reqwest::Client,
 }
 
@@ -88,6 +96,7 @@ impl Member {
         proxy: Proxy,
         ready: String,
         database: String,
+        kills: &Kills,
     ) -> anyhow::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             name: program.name.clone(),
@@ -101,6 +110,7 @@ impl Member {
             expected: AtomicBool::new(false),
             expecting: AtomicBool::new(false),
             unexpected: Mutex::default(),
+            kills: Arc::clone(kills),
             http: reqwest::Client::builder()
                 .no_proxy()
                 .timeout(ONE_LOOK)
@@ -138,6 +148,12 @@ impl Member {
         let Ok(status) = child.wait().await else {
             return self.note(format!("the end of {} was not seen", self.name));
         };
+        if status.signal().is_some() {
+            self.kills.lock().expect("no holder panics").push(Kill {
+                service: self.name.trim_end_matches(SECOND).to_owned(),
+                at: process_now(),
+            });
+        }
         let expected = self.expected.swap(false, Ordering::Relaxed);
         if !expected && !self.expecting.load(Ordering::Relaxed) {
             self.note(format!("{} ended by itself: {status}", self.name));
@@ -154,6 +170,15 @@ impl Member {
 
     pub(super) fn starts(&self) -> u64 {
         self.life.borrow().starts
+    }
+
+    pub(super) async fn until_started(&self, times: u64) -> anyhow::Result<()> {
+        let mut life = self.life.subscribe();
+        let started = life.wait_for(|life| life.starts >= times);
+        tokio::time::timeout(READY_WITHIN, started)
+            .await
+            .with_context(|| format!("{} is not started again", self.name))??;
+        Ok(())
     }
 
     fn note(&self, what: String) {

@@ -1,7 +1,8 @@
 //! What clients were told, written down and flushed before they act on it.
 //!
 //! One folder: `acks.jsonl`, every answer to an order; `observations.jsonl`, what was seen of
-//! orders afterwards; `poison.jsonl`, the bad records that were put on topics.
+//! orders afterwards; `poison.jsonl`, the bad records that were put on topics; `kills.jsonl`, who
+//! was ended.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -44,7 +45,8 @@ pub(super) struct Ack<'a> {
 pub(super) struct Observation<'a> {
     pub(super) order_id: Uuid,
     pub(super) customer_id: &'a str,
-    pub(super) status: &'a str,
+    /// Nothing where there was no such order.
+    pub(super) status: Option<&'a str>,
     pub(super) at: DateTime<Utc>,
 }
 
@@ -58,6 +60,12 @@ pub(super) struct Poisoned<'a> {
     pub(super) value: Option<String>,
     /// Who has to set it aside.
     pub(super) consumers: Vec<&'a str>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Kill {
+    pub(super) service: String,
+    pub(super) at: DateTime<Utc>,
 }
 
 #[derive(Clone, Copy)]
@@ -128,6 +136,20 @@ impl History {
         let gone = "the history cannot be written";
         self.lines.send(line).await.context(gone)?;
         wait.await.context(gone)
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Who was ended the hard way, and when: spans that were not exported went with them.
+    pub(super) fn killed(&self, kills: &[Kill]) -> anyhow::Result<()> {
+        let mut lines = String::new();
+        for kill in kills {
+            lines += &serde_json::to_string(kill)?;
+            lines.push('\n');
+        }
+        std::fs::write(self.dir.join("kills.jsonl"), lines).context("cannot write the kills")
     }
 
     /// Of the acknowledgements, so that nobody can say that they were others.

@@ -252,12 +252,12 @@ impl Load {
             return Ok(None);
         };
         let status = match answer.status() {
-            StatusCode::NOT_FOUND => "not_found".to_owned(),
+            StatusCode::NOT_FOUND => None,
             status if status.is_success() => {
                 let Ok(body) = answer.json::<Value>().await else {
                     return Ok(None);
                 };
-                body["status"].as_str().unwrap_or("unknown").to_owned()
+                Some(body["status"].as_str().unwrap_or("unknown").to_owned())
             }
             _ => return Ok(None),
         };
@@ -266,11 +266,11 @@ impl Load {
             .observed(&Observation {
                 order_id,
                 customer_id: &wish.customer,
-                status: &status,
+                status: status.as_deref(),
                 at: process_now(),
             })
             .await?;
-        Ok(Some(status))
+        Ok(status)
     }
 
     fn token(&self, customer: &str) -> anyhow::Result<String> {

@@ -23,9 +23,8 @@ use crate::local::{Layout, Progress, ports};
 use crate::verify::{self, Source};
 use crate::{Broken, Usage, up};
 
-/// Orders that are placed after the heal. Spans of a killed process are gone, so these are the
-/// ones whose traces must be whole; the law looks at the newest two hundred.
-const ORDERS_IN_PEACE: u64 = 220;
+/// Orders that are placed after the heal: new ones must do as well as ever.
+const ORDERS_IN_PEACE: u64 = 100;
 
 pub(super) async fn run(chaos: &Chaos) -> anyhow::Result<()> {
     if !crash::COMPILED_IN {
@@ -148,7 +147,9 @@ impl Chaos {
 
         let mut source = Source::of(layout);
         source.settle = heal::ENDED_WITHIN.saturating_sub(healed.elapsed());
-        source.history = Some(verify::History::Folder(history_dir(arena.dir())));
+        let kills = arena.kills.lock().expect("no holder panics").clone();
+        history.killed(&kills)?;
+        source.history = Some(verify::History::Folder(history.dir().to_owned()));
         let report = verify::verify(&source, &arena.progress).await?;
         let told = Told {
             tally: tallies.total(),

@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use shared::clock::process_now;
 use tokio::net::TcpStream;
 
 use super::Seen;
 use crate::chaos::arena::Arena;
+use crate::chaos::history::Kill;
 
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
@@ -14,6 +16,10 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) async fn outage(arena: &Arena, part: &str, seconds: u64) -> anyhow::Result<Seen> {
     let address = address(arena, part)?;
     arena.stack.kill(part).await?;
+    arena.kills.lock().expect("no holder panics").push(Kill {
+        service: part.to_owned(),
+        at: process_now(),
+    });
     let refused = refused(&address).await;
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     // It is to be there again, whatever was seen.

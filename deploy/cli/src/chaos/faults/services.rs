@@ -26,6 +26,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// What a consumer logs whose batch was fenced off.
 const TAKEN_OVER: &str = "belongs to another consumer now";
 
+const CAREFUL_POINT: &str = "consumer.attempt-recorded";
+const FIRST_BATCH_POINT: &str = "consumer.decoded";
+
 /// What one logs that got partitions.
 const ASSIGNED: &str = "Assigned [";
 const BATCH_WITHIN: Duration = Duration::from_secs(5);
@@ -42,6 +45,9 @@ pub(super) async fn crash(
     if point == "consumer.revoked" {
         return revoked(arena, member, point, before).await;
     }
+    if point == CAREFUL_POINT {
+        return careful(member, point, before).await;
+    }
     let killed = member.kill().await?;
     let died = member.dies_at(point, POINT_WITHIN).await;
     if died.is_err() {
@@ -53,6 +59,31 @@ pub(super) async fn crash(
     Ok(Seen {
         kills: 2,
         kills_in_flight: u64::from(killed.in_flight) + u64::from(at_point),
+        ..Seen::by(format!("{}, then {}", killed.evidence, died?))
+    })
+}
+
+/// Only who finds that its predecessor died of its first batch comes past this point.
+async fn careful(member: &Member, point: &str, before: i64) -> anyhow::Result<Seen> {
+    member.next(armed(&member.program, FIRST_BATCH_POINT, 1));
+    let starts = member.starts();
+    let killed = member.kill().await?;
+    member.until_started(starts + 1).await?;
+    member.next(armed(&member.program, point, 1));
+    let died = async {
+        let first = member.dies_at(FIRST_BATCH_POINT, POINT_WITHIN).await?;
+        let then = member.dies_at(point, POINT_WITHIN).await?;
+        anyhow::Ok(format!("{first}, then {then}"))
+    }
+    .await;
+    if died.is_err() {
+        member.next(member.program.clone());
+        member.terminate().await?;
+    }
+    works_again(member, before).await?;
+    Ok(Seen {
+        kills: 3,
+        kills_in_flight: u64::from(killed.in_flight) + 2,
         ..Seen::by(format!("{}, then {}", killed.evidence, died?))
     })
 }
