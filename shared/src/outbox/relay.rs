@@ -216,9 +216,10 @@ impl Session<'_> {
             return Ok(());
         }
         let before = self.shards.len();
+        // Nothing may be in flight when another owner begins. Nor when we begin: acknowledgements
+        // move the watermarks of all shards that are ours, and say nothing about new ones.
+        self.drain(connection).await?;
         if self.shards.len() > share {
-            // Nothing may be in flight when another owner begins.
-            self.drain(connection).await?;
             for shard in self.shards.split_off(share) {
                 store::unlock(connection, shard).await?;
             }
@@ -232,7 +233,6 @@ impl Session<'_> {
             }
         }
         if self.shards.len() != before {
-            self.drain(connection).await?;
             self.begin_at_watermark(connection).await?;
             tracing::info!(shards = ?self.shards, "The relay owns shards {:?}", self.shards);
         }
