@@ -10,6 +10,8 @@ use super::Seen;
 use crate::chaos::arena::Arena;
 use crate::chaos::history::Kill;
 
+const STARTED_WITHIN: Duration = Duration::from_secs(60);
+const RETRY: Duration = Duration::from_millis(500);
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -23,10 +25,22 @@ pub(super) async fn outage(arena: &Arena, part: &str, seconds: u64) -> anyhow::R
     let refused = refused(&address).await;
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     // It is to be there again, whatever was seen.
-    arena.stack.restart(part).await?;
+    start_again(arena, part).await?;
     match refused {
         None => bail!("{part} was killed, and {address} still answers"),
         Some(error) => Ok(Seen::by(format!("{address}: {error}; healthy again"))),
+    }
+}
+
+/// As a supervisor does: what it stands on may be away itself.
+async fn start_again(arena: &Arena, part: &str) -> anyhow::Result<()> {
+    let until = Instant::now() + STARTED_WITHIN;
+    loop {
+        match arena.stack.restart(part).await {
+            Ok(()) => return Ok(()),
+            Err(error) if Instant::now() > until => return Err(error.into()),
+            Err(_) => tokio::time::sleep(RETRY).await,
+        }
     }
 }
 
