@@ -34,7 +34,7 @@ pub(super) struct Law {
 }
 
 /// In the handbook's order. With the clients' history, I1 is about what they were promised.
-fn all(promised: bool) -> Vec<Law> {
+pub(super) fn all(promised: bool) -> Vec<Law> {
     let first = if promised {
         orders::ACKED
     } else {
@@ -93,7 +93,7 @@ pub(super) async fn check(check: &mut PgConnection) -> anyhow::Result<Vec<LawRes
 }
 
 impl Law {
-    async fn check(&self, check: &mut PgConnection) -> anyhow::Result<LawResult> {
+    pub(super) async fn check(&self, check: &mut PgConnection) -> anyhow::Result<LawResult> {
         let mut result = LawResult {
             law: self.law,
             title: self.title,

@@ -7,6 +7,7 @@ use super::laws;
 use super::report::LawResult;
 use crate::local::{self, Layout, Part, Progress, ports};
 
+mod many;
 mod planted;
 mod promised;
 
@@ -17,25 +18,28 @@ const WORLD: &str = include_str!("world.sql");
 
 #[tokio::test]
 async fn every_law_sees_what_breaks_it_and_nothing_else() {
-    let folder = std::env::temp_dir().join(format!("ticketrail-laws-{}", std::process::id()));
+    let wrong = with_postgres("laws", judge).await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Runs on a server of its own. Nothing panics before it has ended.
+async fn with_postgres<T>(name: &str, run: impl AsyncFnOnce(String) -> anyhow::Result<T>) -> T {
+    let folder = std::env::temp_dir().join(format!("ticketrail-{name}-{}", std::process::id()));
     let offset = ports::find_free_offset().expect("free ports");
     let layout = Layout::new(&folder, offset).expect("a layout");
     let stack = local::start(&layout, &[Part::Postgres], &Progress::to_stderr())
         .await
         .expect("Postgres starts");
 
-    // Nothing panics before the stack has ended.
-    let outcome = judge(&layout).await;
+    let outcome = run(layout.endpoints().postgres).await;
 
     stack.shutdown().await.expect("it stops");
     layout.wipe().expect("it leaves nothing");
-    let wrong = outcome.expect("the laws can be asked");
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    outcome.expect("the laws can be asked")
 }
 
 /// What differs from the tables above.
-async fn judge(layout: &Layout) -> anyhow::Result<Vec<String>> {
-    let admin = layout.endpoints().postgres;
+async fn judge(admin: String) -> anyhow::Result<Vec<String>> {
     let database = CheckDatabase::create(&admin, "ticketrail_check_laws".to_owned()).await?;
     let mut check = database.connect().await?;
     sqlx::raw_sql(WORLD).execute(&mut check).await?;
