@@ -29,7 +29,7 @@ use crate::store;
 #[utoipa::path(
     post, path = "/v1/stock/{sku}/receipts", tag = "stock", request_body = Receipt,
     params(
-        ("sku", description = "The SKU"),
+        ("sku" = String, Path, description = "The SKU"),
         ("Idempotency-Key" = String, Header, description = "Unique to this receipt"),
     ),
     responses(
@@ -67,7 +67,7 @@ pub(super) async fn receive(
 #[utoipa::path(
     post, path = "/v1/stock/{sku}/corrections", tag = "stock", request_body = Correction,
     params(
-        ("sku", description = "The SKU"),
+        ("sku" = String, Path, description = "The SKU"),
         ("Idempotency-Key" = String, Header, description = "Unique to this correction"),
     ),
     responses(
@@ -105,7 +105,7 @@ pub(super) async fn correct(
 /// Sets when to be told that stock runs low. Stock that already does is told at once.
 #[utoipa::path(
     put, path = "/v1/stock/{sku}/threshold", tag = "stock", request_body = Threshold,
-    params(("sku", description = "The SKU")),
+    params(("sku" = String, Path, description = "The SKU")),
     responses(
         (status = 200, body = ThresholdSet),
         (status = 401, body = Problem, description = "no valid token"),

@@ -63,7 +63,7 @@ pub(super) async fn list_channels(
 /// Sets what is kept back from a channel. Marketplaces hear of it with the next levels.
 #[utoipa::path(
     put, path = "/v1/channels/{channel}/buffer", tag = "channels", request_body = Buffer,
-    params(("channel", description = "The channel")),
+    params(("channel" = String, Path, description = "The channel")),
     responses(
         (status = 200, body = ChannelView),
         (status = 401, body = Problem, description = "no valid token"),

@@ -31,7 +31,7 @@ pub(super) struct LedgerQuery {
 /// index for the sake of the orders, so expect seconds once it holds many millions of rows.
 #[utoipa::path(
     get, path = "/v1/stock/{sku}/ledger", tag = "stock",
-    params(("sku", description = "The SKU"), LedgerQuery),
+    params(("sku" = String, Path, description = "The SKU"), LedgerQuery),
     responses(
         (status = 200, body = LedgerPage),
         (status = 422, body = Problem, description = "the query does not fit"),
