@@ -201,6 +201,8 @@ pub struct Reject {
     /// Stable name, by which dead letters are grouped.
     pub code: &'static str,
     pub detail: String,
+    /// Whether later events of the same key may go on without this one.
+    pub(crate) stands_alone: bool,
 }
 
 impl Reject {
@@ -208,6 +210,16 @@ impl Reject {
         Self {
             code,
             detail: detail.into(),
+            stands_alone: false,
+        }
+    }
+
+    /// Nothing that comes later for the same key depends on this event, so nothing waits for it.
+    #[must_use]
+    pub fn standing_alone(self) -> Self {
+        Self {
+            stands_alone: true,
+            ..self
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What becomes of records that cannot be processed, and of those that must not overtake them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rdkafka::message::ToBytes;
 use sqlx::PgConnection;
@@ -47,7 +47,7 @@ pub(super) async fn holding<I>(
 /// Whose later events wait for a rejected record: those of its aggregate, if it tells of one.
 pub(super) fn held_back_by(record: &Record, reject: &Reject) -> Option<Key> {
     // On another's topic or under another's key it stands in nobody's order.
-    if matches!(reject.code, "wrong-topic" | "wrong-key") {
+    if reject.stands_alone || matches!(reject.code, "wrong-topic" | "wrong-key") {
         return None;
     }
     let envelope = headers::envelope(&record.headers).ok()?;
@@ -60,12 +60,17 @@ pub(super) fn overtaken<I>(batch: &Batch<I>, rejects: &[(usize, Reject)]) -> boo
     if rejects.is_empty() {
         return false;
     }
-    let rejected: HashSet<usize> = rejects.iter().map(|(position, _)| *position).collect();
+    let rejected: HashMap<usize, &Reject> = rejects
+        .iter()
+        .map(|(position, reject)| (*position, reject))
+        .collect();
     let mut holding = HashSet::new();
     batch.events.iter().enumerate().any(|(position, received)| {
         let key = received.envelope.aggregate_id.as_str();
-        if rejected.contains(&position) {
-            holding.insert(key);
+        if let Some(reject) = rejected.get(&position) {
+            if !reject.stands_alone {
+                holding.insert(key);
+            }
             return false;
         }
         holding.contains(key)

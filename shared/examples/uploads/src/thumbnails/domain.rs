@@ -16,17 +16,21 @@ const DECODED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// A PNG of the picture's middle.
 pub(super) fn thumbnail(picture: &[u8], content_type: &str) -> Result<Vec<u8>, Reject> {
     let format = ImageFormat::from_mime_type(content_type)
-        .ok_or_else(|| Reject::new("picture-broken", format!("{content_type} is no picture")))?;
+        .ok_or_else(|| broken(format!("{content_type} is no picture")))?;
     if format == ImageFormat::Jpeg && !has_an_end(picture) {
-        return Err(Reject::new("picture-broken", "the JPEG has no end"));
+        return Err(broken("the JPEG has no end"));
     }
-    shrink(picture, format).map_err(|error| {
-        let code = match error {
-            ImageError::Limits(_) => "picture-too-large",
-            _ => "picture-broken",
-        };
-        Reject::new(code, error.to_string())
+    shrink(picture, format).map_err(|error| match error {
+        ImageError::Limits(_) => {
+            Reject::new("picture-too-large", error.to_string()).standing_alone()
+        }
+        _ => broken(error.to_string()),
     })
+}
+
+/// The next picture of the same person needs nothing of this one.
+fn broken(why: impl Into<String>) -> Reject {
+    Reject::new("picture-broken", why).standing_alone()
 }
 
 fn shrink(picture: &[u8], format: ImageFormat) -> Result<Vec<u8>, ImageError> {
