@@ -2,8 +2,8 @@
 //! or left hanging.
 //!
 //! In the order of a run ([`run`]): make the [`plan`], build the [`arena`] with its [`crew`] and
-//! the [`proxy`] before each database, let the [`load`] begin and [`fire`] the [`faults`], [`heal`],
-//! ask the laws, see whether the run has seen enough ([`vacuity`]), tell ([`evidence`]).
+//! the [`proxy`] before each database, let the [`load`] begin and [`fire`] the [`faults`],
+//! [`heal`], ask the laws, see whether the run has seen enough ([`vacuity`]), tell ([`evidence`]).
 //!
 //! - **A seed and a commit give the same plan**: nothing of it is drawn while it is carried out.
 //! - **A fault that was not seen to strike makes the run invalid**, as do too few of anything.

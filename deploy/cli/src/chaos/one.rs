@@ -96,8 +96,8 @@ impl Scene {
     async fn kill(&self, name: &str, seconds: u64) -> anyhow::Result<()> {
         let intake = ["order", "postgres"].contains(&name);
         expect(&format!(
-            "{name} is gone for {seconds} s. An order is acknowledged {}, and confirmed once all is \
-             there.",
+            "{name} is gone for {seconds} s. An order is acknowledged {}, and confirmed once all \
+             is there.",
             if intake { "after that" } else { "at once" }
         ));
         known(name)?;
