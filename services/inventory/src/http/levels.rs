@@ -50,7 +50,8 @@ pub(super) async fn list_stock(
 
 /// Levels of one SKU, per warehouse and in total.
 #[utoipa::path(
-    get, path = "/v1/stock/{sku}", tag = "stock", params(("sku" = String, Path, description = "The SKU")),
+    get, path = "/v1/stock/{sku}", tag = "stock",
+    params(("sku" = String, Path, description = "The SKU")),
     responses(
         (status = 200, body = StockView),
         (status = 401, body = Problem, description = "no valid token"),
