@@ -189,6 +189,17 @@ impl Outgoing {
             }));
     }
 
+    /// In order, each with its cause and version.
+    pub fn events(&self) -> impl Iterator<Item = (&Cause, i32, &dyn AnyEvent)> {
+        let events = self.events.iter();
+        events.map(|outgoing| (&outgoing.cause, outgoing.version, &*outgoing.event))
+    }
+
+    /// With the position of each among the batch's events.
+    pub fn rejects(&self) -> &[(usize, Reject)] {
+        &self.rejects
+    }
+
     pub fn is_empty(&self) -> bool {
         self.events.is_empty() && self.rejects.is_empty()
     }

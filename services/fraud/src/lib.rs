@@ -8,9 +8,9 @@ pub mod config;
 pub mod domain;
 pub mod event_handlers;
 pub mod http;
+pub mod model;
 
 mod bureau;
-mod model;
 mod store;
 
 use shared::contract::fraud::{TransactionApproved, TransactionBlocked, TransactionHeld};

@@ -6,7 +6,7 @@
 use crate::domain::history::Total;
 use crate::domain::{Features, Score};
 
-pub(crate) const VERSION: &str = "rules-1";
+pub const VERSION: &str = "rules-1";
 
 /// A transaction of which nothing is remarkable scores 0.05.
 const BIAS: f64 = -3.0;
@@ -18,7 +18,7 @@ const RISKY_COUNTRIES: &[&str] = &["IR", "KP", "SY"];
 const REASONS_MAX: usize = 3;
 
 /// How risky a transaction is. A pure function: the same features always score the same.
-pub(crate) fn score(features: &Features) -> Score {
+pub fn score(features: &Features) -> Score {
     let mut found = Found(Vec::new());
     amount(features, &mut found);
     velocity(

@@ -15,7 +15,7 @@ use crate::store;
 
 /// The one batch handler.
 #[derive(Default)]
-pub(crate) struct Inventory {
+pub struct Inventory {
     /// Warehouses change by migration only, so they are read once.
     network: OnceCell<Network>,
 }

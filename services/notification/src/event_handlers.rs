@@ -106,7 +106,8 @@ impl EventHandler for Handler {
     }
 }
 
-fn notice(received: &Received<Incoming>) -> Notice {
+/// What an event asks to be told.
+pub fn notice(received: &Received<Incoming>) -> Notice {
     match &received.event {
         Incoming::OrderPlaced(event) => domain::order_received(event),
         Incoming::OrderConfirmed(event) => domain::order_confirmed(event),

@@ -20,7 +20,7 @@ use crate::saga::Rules;
 use crate::store;
 use crate::watch::Watch;
 
-pub(crate) struct OrderEvents {
+pub struct OrderEvents {
     pub(crate) rules: Arc<Rules>,
     pub(crate) watch: Watch,
 }

@@ -14,7 +14,8 @@ use uuid::Uuid;
 use crate::domain::{self, Fulfilment};
 use crate::store;
 
-pub(crate) struct EventHandlers;
+/// The one batch handler.
+pub struct EventHandlers;
 
 /// What shipment listens to.
 pub enum Incoming {

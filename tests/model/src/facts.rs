@@ -2,6 +2,7 @@
 
 use shared::contract::fraud::{TransactionApproved, TransactionBlocked, TransactionHeld};
 use shared::contract::inventory::{LowStock, StockRejected, StockReleased, StockReserved};
+use shared::contract::notification::{NotificationFailed, NotificationSent};
 use shared::contract::order::{
     OrderCancelled, OrderCompleted, OrderConfirmed, OrderPlaced, OrderRecalled, TransactionCreated,
 };
@@ -67,6 +68,8 @@ facts!(
     ShipmentDispatched,
     ShipmentDelivered,
     ShipmentFailed,
+    NotificationSent,
+    NotificationFailed,
 );
 
 impl Fact {

@@ -5,6 +5,7 @@ use inventory::domain::{Level, Network, Position, Stock};
 use order::domain::order::{Draft, DraftLine, Order, Price, price};
 use order::saga::Rules;
 use shared::contract::order::ShipTo;
+use shipment::domain::Fulfilment;
 use uuid::Uuid;
 
 pub(crate) const START: DateTime<Utc> = DateTime::UNIX_EPOCH;
@@ -19,15 +20,29 @@ pub(crate) fn order_id(index: usize) -> Uuid {
 
 /// So many units of the one article, by one customer.
 pub(crate) fn order(index: usize, quantity: i32) -> Order {
+    let card = format!("tok_{index}");
+    order_of(index, &[(SKU, quantity)], UNIT_PRICE_MINOR, &card, START)
+}
+
+pub(crate) fn order_of(
+    index: usize,
+    lines: &[(&str, i32)],
+    unit_price_minor: i64,
+    card: &str,
+    now: DateTime<Utc>,
+) -> Order {
     let draft = Draft {
         order_id: order_id(index),
         customer_id: format!("customer-{index}"),
         channel: "web".to_owned(),
         external_ref: None,
-        lines: vec![DraftLine {
-            sku: SKU.to_owned(),
-            quantity,
-        }],
+        lines: lines
+            .iter()
+            .map(|(sku, quantity)| DraftLine {
+                sku: (*sku).to_owned(),
+                quantity: *quantity,
+            })
+            .collect(),
         ship_to: ShipTo {
             name: "Alice".to_owned(),
             street: "Am Markt 1".to_owned(),
@@ -35,14 +50,17 @@ pub(crate) fn order(index: usize, quantity: i32) -> Order {
             city: "Berlin".to_owned(),
             country: "DE".to_owned(),
         },
-        card: format!("tok_{index}"),
+        card: card.to_owned(),
     };
     let unit = Price {
-        unit_price_minor: UNIT_PRICE_MINOR,
+        unit_price_minor,
         currency: "EUR".to_owned(),
     };
-    let prices = [(SKU.to_owned(), unit)].into();
-    price(draft, &prices, START).expect("the article has a price")
+    let prices = lines
+        .iter()
+        .map(|(sku, _)| ((*sku).to_owned(), unit.clone()))
+        .collect();
+    price(draft, &prices, now).expect("every article has a price")
 }
 
 /// Without a verdict, up to two units go on.
@@ -79,4 +97,23 @@ pub(crate) fn stock(levels: impl IntoIterator<Item = (i64, i64)>) -> Stock {
         stock.load(SKU.to_owned(), 0, level);
     }
     stock
+}
+
+/// An order of which shipment has heard nothing.
+pub(crate) fn unheard(order_id: Uuid) -> Fulfilment {
+    Fulfilment {
+        order_id,
+        version: 0,
+        placed: None,
+        allocations: None,
+        confirmed: false,
+        cancelled_at: None,
+        traceparent: None,
+        lists: Vec::new(),
+    }
+}
+
+/// A level that raises the alarm when its last unit goes.
+pub(crate) fn level(warehouse: &str, on_hand: i64) -> Level {
+    Level::new(warehouse.to_owned(), on_hand, 0, 1, on_hand < 1)
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use order::domain::state::Saga;
 use order::saga::Rules;
-use shipment::domain::Fulfilment;
 use stateright::{Model, Property};
 
 use super::actions::{self, Action, Freedom};
@@ -50,22 +49,12 @@ impl Suite {
     fn placed(&self, index: usize, setting: u8) -> Course {
         let order = scene::order(index, self.scenario.orders[index].quantity);
         let rules = &self.scenario.settings[usize::from(setting)];
-        let unheard = Fulfilment {
-            order_id: order.id,
-            version: 0,
-            placed: None,
-            allocations: None,
-            confirmed: false,
-            cancelled_at: None,
-            traceparent: None,
-            lists: Vec::new(),
-        };
         let empty = self.log(Vec::new());
         let placed = self.log(self.services.tell(&order.placed()));
         let mut course = Course {
             saga: self.services.sagas.keep(Saga::placed(&order, rules)),
             goods: self.services.goods.keep(None),
-            fulfilment: self.services.fulfilments.keep(unheard),
+            fulfilment: self.services.fulfilments.keep(scene::unheard(order.id)),
             judged: self.services.judged.keep(Judged::default()),
             topics: [placed, empty, empty, empty],
             readers: [Position::default(); READERS.len()],
