@@ -18,6 +18,7 @@ mod onboarding;
 mod order_fulfilment;
 mod outages;
 mod poison;
+mod properties;
 mod refusals;
 mod relay;
 mod repair;
