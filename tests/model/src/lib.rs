@@ -5,8 +5,8 @@
 //!   other: records that come late, again and in any order between topics, deadlines that pass at
 //!   any moment, customers who cancel at any moment.
 //! - [`simulation`] lives through thousands of days of all five services on their rail, each by a
-//!   seed: parts die before and after they commit, relays and consumers repeat, topics overtake each
-//!   other, records cannot be read for a while.
+//!   seed: parts die before and after they commit, relays and consumers repeat, topics overtake
+//!   each other, records cannot be read for a while.
 //!
 //! **No decision is written twice**: what a service decides, its own code decides here. Around it
 //! stand only the things that carry (log, inbox, outbox), in memory.
