@@ -14,6 +14,9 @@ mod promised;
 use planted::PLANTED;
 use promised::{HISTORY, PROMISED};
 
+/// Ports are looked for where no other start is under way.
+static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 const WORLD: &str = include_str!("world.sql");
 
 #[tokio::test]
@@ -25,11 +28,15 @@ async fn every_law_sees_what_breaks_it_and_nothing_else() {
 /// Runs on a server of its own. Nothing panics before it has ended.
 async fn with_postgres<T>(name: &str, run: impl AsyncFnOnce(String) -> anyhow::Result<T>) -> T {
     let folder = std::env::temp_dir().join(format!("ticketrail-{name}-{}", std::process::id()));
-    let offset = ports::find_free_offset().expect("free ports");
-    let layout = Layout::new(&folder, offset).expect("a layout");
-    let stack = local::start(&layout, &[Part::Postgres], &Progress::to_stderr())
-        .await
-        .expect("Postgres starts");
+    let (layout, stack) = {
+        let _one = ONE.lock().await;
+        let offset = ports::find_free_offset().expect("free ports");
+        let layout = Layout::new(&folder, offset).expect("a layout");
+        let stack = local::start(&layout, &[Part::Postgres], &Progress::to_stderr())
+            .await
+            .expect("Postgres starts");
+        (layout, stack)
+    };
 
     let outcome = run(layout.endpoints().postgres).await;
 
