@@ -21,7 +21,7 @@ pub(crate) struct Target {
     #[arg(long, requires = "service", global = true)]
     operations_url: Option<String>,
     /// Who does this; written down beside what was done.
-    #[arg(long, env = "USER", default_value = "operator", global = true)]
+    #[arg(long, default_value = "operator", global = true)]
     operator: String,
     #[arg(long, global = true)]
     pub(crate) json: bool,
