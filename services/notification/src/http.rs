@@ -8,7 +8,7 @@ use lettre::Address;
 use serde::{Deserialize, Serialize};
 use shared::batch::{Cause, Outgoing};
 use shared::http::auth::Caller;
-use shared::http::error::{ApiError, FieldError, Problem};
+use shared::http::error::{ApiError, Problem};
 use shared::http::json::ValidJson;
 use shared::http::params::{ValidPath, ValidQuery};
 use shared::rail::Rail;
@@ -111,7 +111,10 @@ async fn list_notifications(
 ) -> Result<Json<Notifications>, ApiError> {
     let limit = page.limit.unwrap_or(PAGE_DEFAULT);
     if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(invalid("limit", format!("must be 1 to {PAGE_MAX}")));
+        return Err(ApiError::invalid_field(
+            "limit",
+            format!("must be 1 to {PAGE_MAX}"),
+        ));
     }
 
     let subject_id = page.subject_id.as_deref();
@@ -257,11 +260,11 @@ fn checked(contact: Contact) -> Result<Contact, ApiError> {
     let length = name.chars().count();
     if !(1..=NAME_CHARS_MAX).contains(&length) || name.contains(char::is_control) {
         let detail = format!("must be 1 to {NAME_CHARS_MAX} characters on one line");
-        return Err(invalid("name", detail));
+        return Err(ApiError::invalid_field("name", detail));
     }
     let email = contact.email.trim().to_owned();
     if email.len() > EMAIL_LENGTH_MAX || email.parse::<Address>().is_err() {
-        return Err(invalid(
+        return Err(ApiError::invalid_field(
             "email",
             "must be a mail address, such as alice@example.org",
         ));
@@ -278,11 +281,4 @@ fn notification_not_found(id: Uuid) -> ApiError {
         "notification-not-found",
         format!("there is no notification {id}"),
     )
-}
-
-fn invalid(field: &str, detail: impl Into<String>) -> ApiError {
-    ApiError::invalid(vec![FieldError {
-        field: field.to_owned(),
-        detail: detail.into(),
-    }])
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::store::{Filter, Group};
 use super::{Letter, State, Window};
-use crate::http::error::{ApiError, FieldError};
+use crate::http::error::ApiError;
 
 /// Which dead letters are meant; every field narrows it.
 #[derive(Debug, Default, Deserialize)]
@@ -61,13 +61,19 @@ pub(super) struct Order {
 impl Order {
     pub(super) fn check(&self) -> Result<(), ApiError> {
         if self.reason.trim().is_empty() {
-            return Err(at("reason", "say why; it is written down"));
+            return Err(ApiError::invalid_field(
+                "reason",
+                "say why; it is written down",
+            ));
         }
         if self.event_id.is_none() && self.code.is_none() && self.topic.is_none() && !self.all {
-            return Err(at("event_id", "say which: event_id, code, topic, or all"));
+            return Err(ApiError::invalid_field(
+                "event_id",
+                "say which: event_id, code, topic, or all",
+            ));
         }
         if self.value.is_some() && self.event_id.is_none() {
-            return Err(at(
+            return Err(ApiError::invalid_field(
                 "value",
                 "a value belongs to one dead letter: give its event_id",
             ));
@@ -79,7 +85,7 @@ impl Order {
         let decoded = self.value.as_ref().map(|value| BASE64.decode(value));
         decoded
             .transpose()
-            .map_err(|error| at("value", format!("not base64: {error}")))
+            .map_err(|error| ApiError::invalid_field("value", format!("not base64: {error}")))
     }
 
     pub(super) fn filter(&self) -> Filter {
@@ -108,10 +114,16 @@ pub(super) struct WindowOrder {
 impl WindowOrder {
     pub(super) fn window(&self) -> Result<Window, ApiError> {
         if self.reason.trim().is_empty() {
-            return Err(at("reason", "say why; it is written down"));
+            return Err(ApiError::invalid_field(
+                "reason",
+                "say why; it is written down",
+            ));
         }
         if self.from >= self.to {
-            return Err(at("to", "the window ends before it begins"));
+            return Err(ApiError::invalid_field(
+                "to",
+                "the window ends before it begins",
+            ));
         }
         Ok(Window {
             topic: self.topic.clone(),
@@ -119,13 +131,6 @@ impl WindowOrder {
             to: self.to,
         })
     }
-}
-
-fn at(field: &str, detail: impl Into<String>) -> ApiError {
-    ApiError::invalid(vec![FieldError {
-        field: field.to_owned(),
-        detail: detail.into(),
-    }])
 }
 
 #[derive(Serialize)]

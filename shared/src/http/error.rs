@@ -87,6 +87,14 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     }
 
+    /// One field at fault.
+    pub fn invalid_field(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError {
+            field: field.into(),
+            detail: detail.into(),
+        }])
+    }
+
     /// Several fields at fault at once.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = errors

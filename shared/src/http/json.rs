@@ -1,15 +1,15 @@
 //! JSON bodies whose errors are problems, too.
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, Request};
 use std::marker::PhantomData;
 use std::ops::Deref;
 
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, Request};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::error::{ApiError, FieldError};
+use super::error::ApiError;
 
 /// Like `axum::Json`, but a body that does not fit is told as a problem that names the field.
 /// Bodies refuse unknown fields themselves, with `#[serde(deny_unknown_fields)]`.
@@ -21,10 +21,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ValidJson<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         match axum::Json::<Object<T>>::from_request(request, state).await {
             Ok(axum::Json(Object(body))) => Ok(Self(body)),
-            Err(JsonRejection::JsonDataError(error)) => Err(ApiError::invalid(vec![FieldError {
-                field: "body".to_owned(),
-                detail: error.body_text(),
-            }])),
+            Err(JsonRejection::JsonDataError(error)) => {
+                Err(ApiError::invalid_field("body", error.body_text()))
+            }
             Err(rejection) => Err(ApiError::new(
                 rejection.status(),
                 "invalid-body",

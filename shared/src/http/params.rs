@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::error::{ApiError, FieldError};
+use super::error::ApiError;
 
 /// Postgres has no zero character, so nothing that is stored or asked for has one.
 const ZERO: &str = "%00";
@@ -38,17 +38,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ValidQuery<T> 
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         if parts.uri.query().is_some_and(|query| query.contains(ZERO)) {
-            return Err(ApiError::invalid(vec![FieldError {
-                field: "query".to_owned(),
-                detail: "must not have a zero character".to_owned(),
-            }]));
+            return Err(ApiError::invalid_field(
+                "query",
+                "must not have a zero character",
+            ));
         }
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(query)) => Ok(Self(query)),
-            Err(rejection) => Err(ApiError::invalid(vec![FieldError {
-                field: "query".to_owned(),
-                detail: rejection.body_text(),
-            }])),
+            Err(rejection) => Err(ApiError::invalid_field("query", rejection.body_text())),
         }
     }
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use shared::batch::{Cause, Outgoing};
 use shared::http::auth::Caller;
-use shared::http::error::{ApiError, FieldError, Problem};
+use shared::http::error::{ApiError, Problem};
 use shared::http::json::ValidJson;
 use shared::http::params::{ValidPath, ValidQuery};
 use shared::rail::Rail;
@@ -53,10 +53,10 @@ async fn list_reviews(
     caller.require("review")?;
     let limit = page.limit.unwrap_or(PAGE_DEFAULT);
     if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(ApiError::invalid(vec![FieldError {
-            field: "limit".to_owned(),
-            detail: format!("must be 1 to {PAGE_MAX}"),
-        }]));
+        return Err(ApiError::invalid_field(
+            "limit",
+            format!("must be 1 to {PAGE_MAX}"),
+        ));
     }
 
     // One more than asked for tells whether there is a next page.
@@ -177,10 +177,10 @@ async fn rule(
     let note = body.note.trim().to_owned();
     let length = note.chars().count();
     if !(1..=NOTE_CHARS_MAX).contains(&length) || note.contains('\0') {
-        return Err(ApiError::invalid(vec![FieldError {
-            field: "note".to_owned(),
-            detail: format!("must be 1 to {NOTE_CHARS_MAX} characters, none of them zero"),
-        }]));
+        return Err(ApiError::invalid_field(
+            "note",
+            format!("must be 1 to {NOTE_CHARS_MAX} characters, none of them zero"),
+        ));
     }
 
     let case = rail

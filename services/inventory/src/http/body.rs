@@ -107,10 +107,7 @@ pub(super) fn check_new_sku(sku: &str) -> Result<(), ApiError> {
 }
 
 pub(super) fn unknown_warehouse(code: &str) -> ApiError {
-    ApiError::invalid(vec![field(
-        "warehouse",
-        format!("there is no warehouse {code}"),
-    )])
+    ApiError::invalid_field("warehouse", format!("there is no warehouse {code}"))
 }
 
 fn check_reason(reason: &str) -> Option<FieldError> {

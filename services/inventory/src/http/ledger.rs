@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::body::{LedgerEntryView, LedgerPage};
-use super::{STAFF, invalid_query, page_limit, sku_not_found};
+use super::{STAFF, page_limit, sku_not_found};
 use crate::store::{self, LedgerLine};
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -48,13 +48,13 @@ pub(super) async fn list_ledger(
 ) -> Result<Json<LedgerPage>, ApiError> {
     caller.require(STAFF)?;
     let limit = page_limit(query.limit)?;
-    let before = match &query.cursor {
-        Some(cursor) => Some(
-            parse_cursor(cursor)
-                .ok_or_else(|| invalid_query("cursor", "must be one that was answered"))?,
-        ),
-        None => None,
-    };
+    let before =
+        match &query.cursor {
+            Some(cursor) => Some(parse_cursor(cursor).ok_or_else(|| {
+                ApiError::invalid_field("cursor", "must be one that was answered")
+            })?),
+            None => None,
+        };
     if store::find_stock(rail.pool(), &sku).await?.is_empty() {
         return Err(sku_not_found(&sku));
     }

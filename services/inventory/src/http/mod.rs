@@ -6,7 +6,7 @@ mod channels;
 mod ledger;
 mod levels;
 
-use shared::http::error::{ApiError, FieldError};
+use shared::http::error::ApiError;
 use shared::rail::Rail;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -35,15 +35,11 @@ pub(crate) fn router(rail: Rail) -> OpenApiRouter {
 fn page_limit(limit: Option<u32>) -> Result<usize, ApiError> {
     match limit.unwrap_or(LIMIT_DEFAULT) {
         limit @ 1..=LIMIT_MAX => Ok(limit as usize),
-        _ => Err(invalid_query("limit", format!("must be 1 to {LIMIT_MAX}"))),
+        _ => Err(ApiError::invalid_field(
+            "limit",
+            format!("must be 1 to {LIMIT_MAX}"),
+        )),
     }
-}
-
-fn invalid_query(field: &str, detail: impl Into<String>) -> ApiError {
-    ApiError::invalid(vec![FieldError {
-        field: field.to_owned(),
-        detail: detail.into(),
-    }])
 }
 
 fn sku_not_found(sku: &str) -> ApiError {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use shared::http::error::{ApiError, FieldError};
+use shared::http::error::ApiError;
 use uuid::Uuid;
 
 /// A page that is read at a glance, unless asked otherwise.
@@ -20,7 +20,10 @@ pub(super) fn page_size(limit: Option<u8>) -> Result<u8, ApiError> {
     if (1..=PAGE_MAX).contains(&limit) {
         return Ok(limit);
     }
-    Err(invalid("limit", format!("must be 1 to {PAGE_MAX}")))
+    Err(ApiError::invalid_field(
+        "limit",
+        format!("must be 1 to {PAGE_MAX}"),
+    ))
 }
 
 /// Opaque, so that what it is made of may change.
@@ -33,7 +36,7 @@ pub(super) fn read_cursor(cursor: &str) -> Result<Uuid, ApiError> {
         .decode(cursor)
         .ok()
         .and_then(|bytes| Uuid::from_slice(&bytes).ok())
-        .ok_or_else(|| invalid("cursor", "is not one that a page gave".to_owned()))
+        .ok_or_else(|| ApiError::invalid_field("cursor", "is not one that a page gave"))
 }
 
 /// `10s`, `500ms`, or `10` for seconds.
@@ -56,7 +59,7 @@ pub(super) fn read_wait(text: &str) -> Result<Duration, ApiError> {
     read_duration(text)
         .filter(|wait| *wait <= WAIT_MAX)
         .ok_or_else(|| {
-            invalid(
+            ApiError::invalid_field(
                 "wait",
                 format!(
                     "must be a time like 10s or 500ms, up to {} s",
@@ -69,19 +72,7 @@ pub(super) fn read_wait(text: &str) -> Result<Duration, ApiError> {
 pub(super) fn read_age(text: &str) -> Result<Duration, ApiError> {
     read_duration(text)
         .filter(|age| *age <= AGE_MAX)
-        .ok_or_else(|| {
-            invalid(
-                "older_than",
-                "must be a time like 30s, 10m or 2h".to_owned(),
-            )
-        })
-}
-
-fn invalid(field: &str, detail: String) -> ApiError {
-    ApiError::invalid(vec![FieldError {
-        field: field.to_owned(),
-        detail,
-    }])
+        .ok_or_else(|| ApiError::invalid_field("older_than", "must be a time like 30s, 10m or 2h"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use shared::http::auth::Caller;
-use shared::http::error::{ApiError, FieldError, Problem};
+use shared::http::error::{ApiError, Problem};
 use shared::http::json::ValidJson;
 use shared::http::params::{ValidPath, ValidQuery};
 use utoipa_axum::router::OpenApiRouter;
@@ -48,7 +48,7 @@ async fn picking_lists(
     caller.require("warehouse")?;
     let limit = query.limit.unwrap_or(50);
     if !(1..=PAGE_LISTS_MAX).contains(&limit) {
-        return Err(invalid(
+        return Err(ApiError::invalid_field(
             "limit",
             format!("must be from 1 to {PAGE_LISTS_MAX}"),
         ));
@@ -207,12 +207,5 @@ fn check_code(field: &str, code: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     let detail = format!("must be 1 to {CODE_LENGTH_MAX} printable characters without spaces");
-    Err(invalid(field, detail))
-}
-
-fn invalid(field: &str, detail: String) -> ApiError {
-    ApiError::invalid(vec![FieldError {
-        field: field.to_owned(),
-        detail,
-    }])
+    Err(ApiError::invalid_field(field, detail))
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use shared::http::auth::Caller;
-use shared::http::error::{ApiError, FieldError, Problem};
+use shared::http::error::{ApiError, Problem};
 use shared::http::params::ValidQuery;
 use shared::rail::Rail;
 use tokio::sync::Mutex;
@@ -65,19 +65,14 @@ async fn search(
 ) -> Result<Json<Hits>, ApiError> {
     if q.len() > QUERY_BYTES_MAX {
         let rule = format!("must be at most {QUERY_BYTES_MAX} bytes");
-        return Err(invalid_query(rule));
+        return Err(ApiError::invalid_field("q", rule));
     }
     let mut index = index.lock().await;
     let parsed = index.parser.parse_query(&q);
-    let query = parsed.map_err(|error| invalid_query(error.to_string()))?;
+    let query = parsed.map_err(|error| ApiError::invalid_field("q", error.to_string()))?;
 
     index.catch_up(&rail).await?;
     let limit = limit.unwrap_or(HITS).clamp(1, HITS_MAX);
     let hits = block_in_place(|| index.find(&*query, limit)).map_err(ApiError::internal)?;
     Ok(Json(Hits { hits }))
-}
-
-fn invalid_query(detail: String) -> ApiError {
-    let field = "q".to_owned();
-    ApiError::invalid(vec![FieldError { field, detail }])
 }
