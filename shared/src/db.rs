@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use sqlx::PgPool;
 use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgExecutor, PgPool};
 
 /// A request that cannot get a connection within this is answered with 503, so that a dead
 /// database does not pile up requests.
@@ -99,13 +99,13 @@ pub async fn check_durability(pool: &PgPool) -> anyhow::Result<()> {
 ///
 /// That is one that was restored into another cluster: its relay would take every new event for
 /// published.
-pub(crate) async fn check_watermark(pool: &PgPool) -> anyhow::Result<()> {
+pub(crate) async fn check_watermark(database: impl PgExecutor<'_>) -> anyhow::Result<()> {
     let ahead: Option<(String, String)> = sqlx::query_as(
         "SELECT max(tx_id)::text, pg_snapshot_xmax(pg_current_snapshot())::text
          FROM outbox_watermark
          HAVING max(tx_id) > pg_snapshot_xmax(pg_current_snapshot())",
     )
-    .fetch_optional(pool)
+    .fetch_optional(database)
     .await
     .context("cannot read outbox_watermark; run `ticketrail init` first")?;
     if let Some((watermark, next)) = ahead {

@@ -25,6 +25,7 @@ use super::snapshot::Snapshot;
 use super::store::{self, OutboxRow};
 use super::{CORRELATION_ID, SHARDS, Wake};
 use crate::avro::Codec;
+use crate::db;
 use crate::event::Envelope;
 use crate::kafka::Names;
 use crate::kafka::headers::{self, Packed, TRACEPARENT};
@@ -158,12 +159,7 @@ impl Relay {
             .connect()
             .await
             .context("cannot connect to Postgres")?;
-        if !store::watermark_is_sane(&mut connection).await? {
-            bail!(
-                "the outbox watermark is ahead of this Postgres cluster; after a restore set \
-                 outbox_watermark.tx_id to 0, and everything kept is published again"
-            );
-        }
+        db::check_watermark(&mut connection).await?;
         let producer: RelayProducer = self.config.producer.create_with_context(Reports)?;
         let mut session = Session {
             relay: self,

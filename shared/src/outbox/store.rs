@@ -214,16 +214,6 @@ pub(super) async fn wants_republish(
     .await
 }
 
-/// A watermark above the horizon belongs to another cluster: rows would be skipped.
-pub(super) async fn watermark_is_sane(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT NOT EXISTS (SELECT FROM outbox_watermark
-                            WHERE tx_id > pg_snapshot_xmax(pg_current_snapshot()))",
-    )
-    .fetch_one(connection)
-    .await
-}
-
 /// Two arguments make a lock space of their own.
 pub(super) async fn try_lock(
     connection: &mut PgConnection,
