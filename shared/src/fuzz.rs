@@ -65,7 +65,7 @@ pub fn run(corpus: &str, also: &[Vec<u8>], target: impl Fn(&[u8]) -> bool) {
         known > 0,
         "{corpus}: the target takes nothing of its corpus"
     );
-    let mut dice = Dice(seed);
+    let mut dice = Dice(fastrand::Rng::with_seed(seed));
     let mut taken = 0_u64;
     for _ in 0..runs {
         let input = dice.mutate(&seeds);
@@ -94,25 +94,11 @@ fn tried(input: &[u8], target: &impl Fn(&[u8]) -> bool) -> bool {
     })
 }
 
-/// Splitmix64: the same seed throws the same.
-struct Dice(u64);
+struct Dice(fastrand::Rng);
 
 impl Dice {
-    fn throw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
     fn below(&mut self, end: usize) -> usize {
-        let end = u64::try_from(end.max(1)).expect("a length");
-        usize::try_from(self.throw() % end).expect("below a length")
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.throw().to_le_bytes()[0]
+        self.0.usize(..end)
     }
 
     fn mutate(&mut self, seeds: &[Vec<u8>]) -> Vec<u8> {
@@ -129,8 +115,8 @@ impl Dice {
         let to = at + self.below(input.len() + 1 - at);
         match self.below(9) {
             0 if at < input.len() => input[at] ^= 1 << self.below(8),
-            1 if at < input.len() => input[at] = self.byte(),
-            2 => input.insert(at, self.byte()),
+            1 if at < input.len() => input[at] = self.0.u8(..),
+            2 => input.insert(at, self.0.u8(..)),
             3 => drop(input.drain(at..to)),
             4 => input.truncate(at),
             5 => {

@@ -13,13 +13,13 @@ const COUNTRIES: [&str; 3] = ["DE", "ES", "PL"];
 
 /// The same orders in every round, but for their ids, which rise as those of the intake do.
 pub(super) struct Orders {
-    state: u64,
+    dice: fastrand::Rng,
 }
 
 impl Orders {
     pub(super) fn new() -> Self {
         Self {
-            state: 0x7469_636b_6574,
+            dice: fastrand::Rng::with_seed(0x7469_636b_6574),
         }
     }
 
@@ -52,13 +52,8 @@ impl Orders {
         }
     }
 
-    /// Splitmix64: a few instructions, and its numbers look random enough to spread orders.
     fn below(&mut self, bound: u64) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
+        self.dice.u64(..bound)
     }
 }
 
