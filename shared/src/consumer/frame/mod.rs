@@ -6,7 +6,7 @@ mod letters;
 mod replay;
 mod surge;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -27,6 +27,7 @@ use crate::consumer::record::{Arrived, Record};
 use crate::consumer::registry::{Consumes, EventHandler};
 use crate::consumer::store::{self, Admitted, Progress};
 use crate::crash;
+use crate::dead_letters::store as letters_store;
 use crate::kafka::Names;
 use crate::kafka::headers::TRACEPARENT;
 use crate::outbox::{self, Wake};
@@ -130,6 +131,14 @@ enum Admission<'a> {
     Released(&'a HashSet<Uuid>),
 }
 
+/// Whether what was tried is to stay.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Yes,
+    /// A dry run: everything is tried, and then rolled back.
+    No,
+}
+
 /// What became of a batch in its transaction.
 enum Tried {
     Done(Outcome),
@@ -174,34 +183,54 @@ impl<H: EventHandler> Frame<H> {
         progress: &[Progress],
         condemned: Option<&Reject>,
     ) -> Result<(), BatchError> {
+        let condemned = condemned.cloned().map(|reject| (0, reject));
+        let verdicts = condemned.into_iter().collect();
+        self.run(
+            connection,
+            records,
+            Admission::Next(progress),
+            verdicts,
+            Keep::Yes,
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn run(
+        &self,
+        connection: &mut PgConnection,
+        records: &mut [Arrived<H::Incoming>],
+        admission: Admission<'_>,
+        mut verdicts: Verdicts,
+        keep: Keep,
+    ) -> Result<Outcome, BatchError> {
         let begun = Instant::now();
         decode::learn(&self.codec, records)
             .await
             .map_err(BatchError::Registry)?;
-        let mut verdicts: Verdicts = condemned
-            .cloned()
-            .map(|reject| (0, reject))
-            .into_iter()
-            .collect();
         loop {
             let prepared = self.prepare(records, &verdicts);
             crash::point("consumer.decoded");
             let span = self.batch_span(records);
             let mut tx = connection.begin().await?;
             let tried = self
-                .in_transaction(&mut tx, records, Admission::Next(progress), prepared)
+                .in_transaction(&mut tx, records, admission, prepared)
                 .instrument(span)
                 .await?;
             match tried {
+                Tried::Overtaken(rejects) => {
+                    tx.rollback().await?;
+                    verdicts.extend(rejects);
+                }
+                Tried::Done(outcome) if keep == Keep::No => {
+                    tx.rollback().await?;
+                    return Ok(outcome);
+                }
                 Tried::Done(mut outcome) => {
                     crash::sent("consumer.commit-sent", tx.commit()).await?;
                     crash::point("consumer.commit-returned");
                     self.told(records.len(), &mut outcome, begun);
-                    return Ok(());
-                }
-                Tried::Overtaken(rejects) => {
-                    tx.rollback().await?;
-                    verdicts.extend(rejects);
+                    return Ok(outcome);
                 }
             }
         }
@@ -271,7 +300,7 @@ impl<H: EventHandler> Frame<H> {
         admission: Admission<'_>,
         prepared: Vec<Prepared<H::Incoming>>,
     ) -> Result<Tried, BatchError> {
-        let admitted = self.admit(tx, admission, &prepared).await?;
+        let admitted = self.admit(tx, records, admission, &prepared).await?;
         crash::point("consumer.dedup-inserted");
         let mut holding = if admitted.holding {
             letters::holding(tx, records, &prepared).await?
@@ -352,6 +381,7 @@ impl<H: EventHandler> Frame<H> {
     async fn admit(
         &self,
         tx: &mut PgConnection,
+        records: &[Arrived<H::Incoming>],
         admission: Admission<'_>,
         prepared: &[Prepared<H::Incoming>],
     ) -> Result<Admitted, BatchError> {
@@ -364,7 +394,10 @@ impl<H: EventHandler> Frame<H> {
             .collect();
         let progress = match admission {
             Admission::Next(progress) => progress,
-            Admission::Again => return Ok(store::admit_again(tx, &ids).await?),
+            Admission::Again => {
+                lock_partitions(tx, records).await?;
+                return Ok(store::admit_again(tx, &ids).await?);
+            }
             Admission::Released(unsettled) => {
                 let now = store::now(tx).await?;
                 return Ok(Admitted::released(now, unsettled));
@@ -433,6 +466,21 @@ impl<H: EventHandler> Frame<H> {
             received_at: record.received_at,
         }
     }
+}
+
+/// No batch of these partitions commits meanwhile.
+async fn lock_partitions<I>(
+    tx: &mut PgConnection,
+    records: &[Arrived<I>],
+) -> Result<(), sqlx::Error> {
+    let partitions: BTreeSet<_> = records
+        .iter()
+        .map(|arrived| (arrived.record.topic, arrived.record.partition))
+        .collect();
+    for (topic, partition) in partitions {
+        letters_store::lock_partition(tx, topic, partition).await?;
+    }
+    Ok(())
 }
 
 #[derive(Default)]

@@ -4,22 +4,22 @@
 //! effect again; only what was missed has one.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message, Offset, TopicPartitionList};
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 
-use super::{Admission, BatchError, Frame, Outcome, Tried, Verdicts};
+use super::{Admission, BatchError, Frame, Keep, Outcome, Verdicts};
 use crate::batch::Reject;
 use crate::clock::process_now;
-use crate::consumer::decode::{self, is_skipped};
+use crate::consumer::decode::is_skipped;
 use crate::consumer::record::{Arrived, Record};
 use crate::consumer::registry::EventHandler;
 use crate::consumer::store;
-use crate::dead_letters::store::{AuditEntry, audit, lock_partition};
+use crate::dead_letters::store::{AuditEntry, audit};
 use crate::dead_letters::{Operator, Replayed, Window};
 use crate::kafka::headers::Packed;
 
@@ -114,44 +114,16 @@ impl<H: EventHandler> Frame<H> {
         &self,
         connection: &mut PgConnection,
         records: &mut [Arrived<H::Incoming>],
-        mut verdicts: Verdicts,
+        verdicts: Verdicts,
         operator: &Operator<'_>,
     ) -> Result<Outcome, BatchError> {
-        let begun = Instant::now();
-        decode::learn(&self.codec, records)
+        let keep = if operator.dry_run {
+            Keep::No
+        } else {
+            Keep::Yes
+        };
+        self.run(connection, records, Admission::Again, verdicts, keep)
             .await
-            .map_err(BatchError::Registry)?;
-        let mut partitions: Vec<_> = records
-            .iter()
-            .map(|arrived| (arrived.record.topic, arrived.record.partition))
-            .collect();
-        partitions.sort_unstable();
-        partitions.dedup();
-        loop {
-            let mut tx = connection.begin().await?;
-            for (topic, partition) in &partitions {
-                lock_partition(&mut tx, topic, *partition).await?;
-            }
-            let prepared = self.prepare(records, &verdicts);
-            match self
-                .in_transaction(&mut tx, records, Admission::Again, prepared)
-                .await?
-            {
-                Tried::Overtaken(rejects) => {
-                    tx.rollback().await?;
-                    verdicts.extend(rejects);
-                }
-                Tried::Done(outcome) if operator.dry_run => {
-                    tx.rollback().await?;
-                    return Ok(outcome);
-                }
-                Tried::Done(mut outcome) => {
-                    tx.commit().await?;
-                    self.told(records.len(), &mut outcome, begun);
-                    return Ok(outcome);
-                }
-            }
-        }
     }
 
     async fn reader(
