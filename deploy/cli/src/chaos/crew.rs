@@ -51,7 +51,7 @@ pub(super) struct Member {
     life: watch::Sender<Life>,
     /// Its next end was brought about by us.
     expected: AtomicBool,
-    /// So are all its ends for now.
+    /// So are all its ends, until that is taken back.
     expecting: AtomicBool,
     unexpected: Mutex<Vec<String>>,
     kills: Kills,
@@ -324,18 +324,28 @@ impl Member {
     }
 
     pub(super) async fn is_ready(&self) -> bool {
+        self.ready().await.is_ok()
+    }
+
+    /// Otherwise what it says instead.
+    async fn ready(&self) -> Result<(), String> {
         let answer = self.http.get(&self.ready).send().await;
-        answer.is_ok_and(|answer| answer.status().is_success())
+        let answer = answer.map_err(|error| format!("no answer ({error})"))?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        Err(answer.text().await.unwrap_or_default())
     }
 
     pub(super) async fn until_ready(&self) -> anyhow::Result<()> {
         let until = Instant::now() + READY_WITHIN;
-        while !self.is_ready().await {
+        while let Err(said) = self.ready().await {
             if Instant::now() > until {
                 bail!(
-                    "{} is not ready after {} s",
+                    "{} is not ready after {} s and {} starts: {said}",
                     self.name,
-                    READY_WITHIN.as_secs()
+                    READY_WITHIN.as_secs(),
+                    self.starts()
                 );
             }
             tokio::time::sleep(LOOK).await;

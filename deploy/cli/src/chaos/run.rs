@@ -91,6 +91,8 @@ impl Chaos {
         let load = Load::new(self.seed, layout, &history, &arena.progress)?;
         let tallies = Arc::new(Tallies::default());
         let stop = CancellationToken::new();
+        // Also on an error, or the thread that copies records would go on and the program with it.
+        let _stop = stop.clone().drop_guard();
 
         let mut others = JoinSet::new();
         others.spawn({
