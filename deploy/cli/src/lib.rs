@@ -16,6 +16,7 @@ pub mod poison;
 pub mod services;
 pub mod verify;
 
+mod basket;
 mod bench;
 mod chaos;
 pub mod client;

@@ -7,9 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::client::{Client, layout};
-use crate::{Stack, Usage};
-
-const SERVICES: [&str; 5] = ["order", "inventory", "shipment", "notification", "fraud"];
+use crate::{Stack, Usage, services};
 
 /// Whose operations ports, and on whose behalf.
 #[derive(Debug, Clone, Args)]
@@ -39,14 +37,13 @@ impl Target {
     pub(crate) fn open(&self) -> anyhow::Result<Operations> {
         let layout = layout(&self.stack)?;
         let mut ports = BTreeMap::new();
-        for name in SERVICES {
+        for name in services::NAMES {
             if self.service.as_deref().is_none_or(|wanted| wanted == name) {
                 let ports_of = layout
                     .ports()
                     .service(name)
                     .context("every service has its ports")?;
-                let url = format!("http://127.0.0.1:{}", ports_of.ops);
-                ports.insert(name.to_owned(), url);
+                ports.insert(name.to_owned(), ports_of.operations());
             }
         }
         if let (Some(service), Some(url)) = (&self.service, &self.operations_url) {
@@ -56,7 +53,7 @@ impl Target {
             let named = self.service.as_deref().unwrap_or_default();
             return Err(Usage(format!(
                 "{named} is none of {}; a service from outside needs its --operations-url",
-                SERVICES.join(", ")
+                services::NAMES.join(", ")
             ))
             .into());
         }

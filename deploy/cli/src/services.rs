@@ -61,7 +61,7 @@ pub(crate) fn program_at(
 ) -> Program {
     let endpoints = layout.endpoints();
     let key = dev_keys::public_key_file(&layout.dir).display().to_string();
-    let health = format!("http://127.0.0.1:{}/health/ready", ports.ops);
+    let health = format!("{}/health/ready", ports.operations());
     let api = format!("127.0.0.1:{}", ports.api);
     Program::new(name, Kind::Service, &layout.ticketrail, layout.log(name))
         .args(["run", name])

@@ -11,9 +11,11 @@ use shared::crash;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::crew::{Keeping, Kills, Member, SECOND};
+use super::kafka;
 use super::poisoner::Poisoner;
 use super::proxy::Proxy;
 use crate::init::Init;
+use crate::local::ports::ServicePorts;
 use crate::local::program::Program;
 use crate::local::{self, Layout, Part, Progress};
 use crate::{dev_keys, services};
@@ -68,7 +70,7 @@ impl Arena {
                 program.env(name, *value)
             });
             let ports = layout.ports().service(name).context("it has ports")?;
-            let member = Member::new(program, proxy, ready(ports.ops), direct, &kills)?;
+            let member = Member::new(program, proxy, ready(ports), direct, &kills)?;
             keeping.push(member.keep(&stack));
             members.insert(name, member);
         }
@@ -131,24 +133,25 @@ impl Arena {
         let proxy = Proxy::start(behind).await?;
         let database = self.layout.databases()[service].clone();
         let name = format!("{service}{SECOND}");
-        let (api, ops) = (free_port()?, free_port()?);
+        let ports = ServicePorts {
+            api: free_port()?,
+            ops: free_port()?,
+        };
         let mut program = first
             .program
             .clone()
             .env("DATABASE_URL", through(&database, behind, proxy.addr))
-            .env("HTTP_ADDR", format!("127.0.0.1:{api}"))
-            .env("OPS_ADDR", format!("127.0.0.1:{ops}"));
+            .env("HTTP_ADDR", format!("127.0.0.1:{}", ports.api))
+            .env("OPS_ADDR", format!("127.0.0.1:{}", ports.ops));
         program.log = self.layout.log(&name);
         program.name = name;
-        let member = Member::new(program, proxy, ready(ops), database, &self.kills)?;
+        let member = Member::new(program, proxy, ready(ports), database, &self.kills)?;
         let keeping = member.keep(&self.stack);
         Ok((member, keeping))
     }
 
     pub(super) fn kafka(&self) -> ClientConfig {
-        let mut client = Init::of(&self.layout).kafka();
-        client.set("client.id", "ticketrail-chaos");
-        client
+        kafka::client(&self.layout)
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -181,8 +184,8 @@ fn through(url: &str, behind: SocketAddr, proxy: SocketAddr) -> String {
     url.replace(&format!("@{behind}/"), &format!("@{proxy}/"))
 }
 
-fn ready(ops: u16) -> String {
-    format!("http://127.0.0.1:{ops}/health/ready")
+fn ready(ports: ServicePorts) -> String {
+    format!("{}/health/ready", ports.operations())
 }
 
 fn free_port() -> anyhow::Result<u16> {

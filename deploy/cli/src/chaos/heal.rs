@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use serde_json::json;
 use sqlx::Connection;
 
 use super::arena::Arena;
+use crate::basket::Basket;
 use crate::client::Client;
 
 /// What the promise says.
@@ -68,12 +68,7 @@ pub(super) async fn last_calls(arena: &Arena) -> anyhow::Result<Vec<String>> {
             }
         }
         let customer = of("last-customer", "")?;
-        let order = json!({
-            "lines": [{ "sku": "MUG", "quantity": 1 }],
-            "channel": "web",
-            "ship_to": { "name": "Last", "street": "Street 1", "postal_code": "10115",
-                         "city": "Berlin", "country": "DE" },
-        });
+        let order = Basket::of("MUG", 1).request();
         let url = format!("{}/v1/orders", endpoints.order);
         let placed = customer
             .post_once(&url, &format!("last-{number}"), &order)

@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::basket::{Then, Wish};
 use super::history::{Ack, History, Observation, Outcome};
+use super::wish::{Then, Wish};
 use crate::dev_keys;
 use crate::local::{Layout, Progress};
 
@@ -153,7 +153,7 @@ impl Load {
 
     /// Until it is acknowledged or refused.
     async fn place(&self, wish: &Wish, token: &str) -> anyhow::Result<Option<Uuid>> {
-        let request = wish.request();
+        let request = wish.basket.request();
         let until = Instant::now() + STUBBORN_FOR;
         let mut wait = RETRY_AFTER.0;
         while Instant::now() < until {
@@ -317,7 +317,7 @@ async fn heard(answer: Result<reqwest::Response, reqwest::Error>) -> Heard {
             trace_id: text("trace_id"),
             detail: None,
         },
-        // For now: another request under the key is being worked on, or there are too many.
+        // Not yet: another request under the key is being worked on, or there are too many.
         StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS => {
             unknown(format!("{status}: {detail}"))
         }

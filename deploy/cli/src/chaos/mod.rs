@@ -10,7 +10,6 @@
 //! - **Clients remember what they were told**, in a [`history`] that is flushed before they go on.
 
 mod arena;
-mod basket;
 mod crew;
 mod dice;
 mod evidence;
@@ -18,6 +17,7 @@ mod faults;
 mod fire;
 mod heal;
 mod history;
+mod kafka;
 mod load;
 mod one;
 mod plan;
@@ -29,6 +29,7 @@ mod run;
 mod staff;
 mod tally;
 mod vacuity;
+mod wish;
 
 use std::path::PathBuf;
 

@@ -8,16 +8,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use rustix::process::Signal;
-use serde_json::json;
 use shared::event::new_id;
 
 use super::dice::Dice;
 use super::faults::set_back;
 use super::history::History;
 use super::poisoner::{self, Poisoner};
-use super::{republisher, tally};
+use super::{kafka, republisher, tally};
+use crate::basket::Basket;
 use crate::client::Client;
-use crate::init::Init;
 use crate::local::{self, Part, state};
 use crate::{Broken, Stack, Usage, services};
 
@@ -219,7 +218,7 @@ impl Scene {
         ));
         self.stack.stop(service).await?;
         let (kafka, group) = (self.kafka(), service.to_owned());
-        let again = tokio::task::spawn_blocking(move || set_back(kafka, &group, records)).await?;
+        let again = tokio::task::spawn_blocking(move || set_back(&kafka, &group, records)).await?;
         self.stack.restart(service).await?;
         let again = again?;
         // Its counters began anew with it.
@@ -239,12 +238,7 @@ impl Scene {
         let client = Client::new(self.dir(), "chaos-one", "")?;
         let orders = format!("{}/v1/orders", self.stack.layout().endpoints().order);
         let key = new_id().to_string();
-        let order = json!({
-            "lines": [{ "sku": "MUG", "quantity": 1 }],
-            "channel": "web",
-            "ship_to": { "name": "Chaos", "street": "Street 1", "postal_code": "10115",
-                         "city": "Berlin", "country": "DE" },
-        });
+        let order = Basket::of("MUG", 1).request();
         let since = Instant::now();
         let order_id = loop {
             let asked = client.post_once(&orders, &key, &order).await;
@@ -294,9 +288,7 @@ impl Scene {
     }
 
     fn kafka(&self) -> rdkafka::ClientConfig {
-        let mut client = Init::of(self.stack.layout()).kafka();
-        client.set("client.id", "ticketrail-chaos");
-        client
+        kafka::client(self.stack.layout())
     }
 }
 

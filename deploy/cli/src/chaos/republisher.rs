@@ -8,11 +8,11 @@ use anyhow::Context;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use shared::contract::topic::TOPICS;
+use rdkafka::{ClientConfig, Offset};
 use tokio_util::sync::CancellationToken;
 
 use super::dice::Dice;
+use super::kafka::partitions;
 use super::poisoner::Poisoner;
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
@@ -121,23 +121,9 @@ pub(super) fn newest(kafka: &ClientConfig, records: u64) -> anyhow::Result<u64> 
 
 /// Assigns instead of subscribing: nobody's group notices.
 fn reader(kafka: &ClientConfig) -> anyhow::Result<BaseConsumer> {
-    let consumer: BaseConsumer = kafka
-        .clone()
-        .set("group.id", "ticketrail-chaos")
-        .set("enable.auto.commit", "false")
-        .create()
-        .context("cannot make a Kafka client")?;
-    let mut assigned = TopicPartitionList::new();
-    for (topic, _) in TOPICS {
-        let metadata = consumer.fetch_metadata(Some(topic.0), ANSWERS_WITHIN)?;
-        for partition in metadata
-            .topics()
-            .iter()
-            .flat_map(|topic| topic.partitions())
-        {
-            assigned.add_partition_offset(topic.0, partition.id(), Offset::Beginning)?;
-        }
-    }
+    let consumer = super::kafka::consumer(kafka, "ticketrail-chaos")?;
+    let mut assigned = partitions(&consumer, |_| true)?;
+    assigned.set_all_offsets(Offset::Beginning)?;
     consumer.assign(&assigned)?;
     Ok(consumer)
 }

@@ -77,7 +77,7 @@ fn client() -> reqwest::Result<reqwest::Client> {
 
 async fn look(http: &reqwest::Client, layout: &Layout, service: &str) -> Option<Tally> {
     let ports = layout.ports().service(service)?;
-    let url = format!("http://127.0.0.1:{}/metrics", ports.ops);
+    let url = format!("{}/metrics", ports.operations());
     let answer = http.get(url).send().await.ok()?;
     Some(read(&answer.text().await.ok()?))
 }

@@ -6,9 +6,10 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::forward::is_fulfilled;
-use super::scene::{Basket, Scene};
+use super::scene::Scene;
 use super::stage::Stage;
 use super::wait::{PATIENCE, until};
+use crate::basket::Basket;
 use crate::beside::MARKETPLACES;
 
 const RIGHT_WITHIN: Duration = Duration::from_secs(5);
@@ -48,7 +49,7 @@ pub(super) async fn outlasts_a_marketplace(scene: &Scene<'_>) -> anyhow::Result<
 /// Two marketplaces sell the same last trays before either has heard of the other.
 pub(super) async fn sells_the_last(scene: &Scene<'_>) -> anyhow::Result<()> {
     const SKU: &str = "TRAY";
-    let last = u32::try_from(free(scene, SKU).await?).context("it is a small number")?;
+    let last = u64::try_from(free(scene, SKU).await?).context("it is a small number")?;
     let [ours, theirs] =
         ["amazon", "ebay"].map(|channel| Basket::of(SKU, last / 2 + 1).on(channel).request());
     let [our_key, their_key] = [(); 2].map(|()| shared::event::new_id().to_string());

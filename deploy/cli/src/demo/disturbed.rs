@@ -4,8 +4,9 @@ use anyhow::Context;
 
 use super::forward::is_fulfilled;
 use super::redelivery::{Repeat, publish_bytes, records, redeliver};
-use super::scene::{Basket, Scene};
+use super::scene::Scene;
 use super::wait::{PATIENCE, until};
+use crate::basket::Basket;
 
 /// A client that did not hear the answer sends its request again.
 pub(super) async fn is_requested_twice(scene: &Scene<'_>) -> anyhow::Result<()> {
@@ -130,7 +131,7 @@ async fn duplicates_of_inventory(scene: &Scene<'_>) -> anyhow::Result<f64> {
         .ports()
         .service("inventory")
         .context("inventory has ports")?;
-    let url = format!("http://127.0.0.1:{}/metrics", ports.ops);
+    let url = format!("{}/metrics", ports.operations());
     let http = reqwest::Client::builder().no_proxy().build()?;
     let metrics = http
         .get(url)

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::mails;
-use super::scene::{Basket, Scene};
+use super::scene::Scene;
 use super::wait::until;
+use crate::basket::Basket;
 
 const OPERATIONS_TOLD_WITHIN: Duration = Duration::from_secs(10);
 

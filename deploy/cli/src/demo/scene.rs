@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::stage::Stage;
 use super::wait::{PATIENCE, until};
+use crate::basket::Basket;
 use crate::client::{Answer, Client};
 
 pub(super) struct Scene<'a> {
@@ -26,52 +27,6 @@ pub(super) struct Scene<'a> {
 pub(super) struct Placed {
     pub(super) order_id: Uuid,
     pub(super) trace_id: String,
-}
-
-/// What the customer wants.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Basket {
-    pub(super) sku: &'static str,
-    pub(super) quantity: u32,
-    /// The one on file, unless told.
-    pub(super) card: Option<&'static str>,
-    pub(super) postal_code: &'static str,
-    /// Our own shop, unless told.
-    pub(super) channel: &'static str,
-}
-
-impl Basket {
-    pub(super) fn of(sku: &'static str, quantity: u32) -> Self {
-        Self {
-            sku,
-            quantity,
-            card: None,
-            postal_code: "10115",
-            channel: "web",
-        }
-    }
-
-    pub(super) fn on(self, channel: &'static str) -> Self {
-        Self { channel, ..self }
-    }
-
-    pub(super) fn request(&self) -> Value {
-        let mut request = json!({
-            "lines": [{ "sku": self.sku, "quantity": self.quantity }],
-            "channel": self.channel,
-            "ship_to": {
-                "name": "Demo Customer",
-                "street": "Example Street 1",
-                "postal_code": self.postal_code,
-                "city": "Berlin",
-                "country": "DE",
-            },
-        });
-        if let Some(card) = self.card {
-            request["payment"] = json!({ "card_token": card });
-        }
-        request
-    }
 }
 
 impl<'a> Scene<'a> {

@@ -2,7 +2,8 @@
 
 use reqwest::StatusCode;
 
-use super::scene::{Basket, Scene};
+use super::scene::Scene;
+use crate::basket::Basket;
 
 /// Knives are known, and there are none.
 pub(super) async fn finds_no_stock(scene: &Scene<'_>) -> anyhow::Result<()> {
@@ -13,10 +14,7 @@ pub(super) async fn finds_no_stock(scene: &Scene<'_>) -> anyhow::Result<()> {
 /// Too dear to be confirmed without a verdict, should that be late on a busy machine.
 pub(super) async fn is_blocked(scene: &Scene<'_>) -> anyhow::Result<()> {
     scene
-        .place(Basket {
-            card: Some("tok_stolen"),
-            ..Basket::of("GRINDER", 3)
-        })
+        .place(Basket::of("GRINDER", 3).paid_with("tok_stolen"))
         .await?;
     scene.ends().await
 }
@@ -52,10 +50,7 @@ pub(super) async fn finds_no_carrier(scene: &Scene<'_>) -> anyhow::Result<()> {
 /// Cheap enough to go on when no verdict came in time. Then it comes, and the goods are still here.
 pub(super) async fn is_blocked_late(scene: &Scene<'_>) -> anyhow::Result<()> {
     scene
-        .place(Basket {
-            card: Some("tok_slow_stolen"),
-            ..Basket::of("BOARD", 1)
-        })
+        .place(Basket::of("BOARD", 1).paid_with("tok_slow_stolen"))
         .await?;
     let confirmed = scene.until("status", "confirmed").await?;
     if confirmed["verdict"] != "approved_by_policy" {
@@ -70,10 +65,7 @@ pub(super) async fn is_blocked_late(scene: &Scene<'_>) -> anyhow::Result<()> {
 /// Too dear to go on without a verdict, and the bureau does not answer in time.
 pub(super) async fn hears_no_verdict(scene: &Scene<'_>) -> anyhow::Result<()> {
     scene
-        .place(Basket {
-            card: Some("tok_slow_bureau"),
-            ..Basket::of("TOASTER", 6)
-        })
+        .place(Basket::of("TOASTER", 6).paid_with("tok_slow_bureau"))
         .await?;
     scene.ends().await
 }

@@ -43,6 +43,13 @@ pub struct ServicePorts {
     pub ops: u16,
 }
 
+impl ServicePorts {
+    /// The address of its operations port.
+    pub fn operations(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ops)
+    }
+}
+
 /// A port, and who wants to listen on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {

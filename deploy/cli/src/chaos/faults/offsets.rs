@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
-use shared::contract::topic::TOPICS;
 
 use super::Seen;
 use crate::chaos::arena::Arena;
+use crate::chaos::kafka;
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// A member that did not say goodbye keeps its group busy until the session is over.
@@ -19,7 +19,7 @@ pub(super) async fn rewind(arena: &Arena, service: &str, records: u64) -> anyhow
     member.hold();
     let stopped = member.terminate().await;
     let (client, group) = (arena.kafka(), service.to_owned());
-    let rewound = tokio::task::spawn_blocking(move || set_back(client, &group, records)).await?;
+    let rewound = tokio::task::spawn_blocking(move || set_back(&client, &group, records)).await?;
     member.release();
     stopped?;
     member.until_ready().await?;
@@ -32,29 +32,12 @@ pub(super) async fn rewind(arena: &Arena, service: &str, records: u64) -> anyhow
 
 /// By so many records over all partitions; how many there were.
 pub(in crate::chaos) fn set_back(
-    mut client: rdkafka::ClientConfig,
+    client: &rdkafka::ClientConfig,
     group: &str,
     records: u64,
 ) -> anyhow::Result<u64> {
-    let consumer: BaseConsumer = client
-        .set("group.id", group)
-        .set("enable.auto.commit", "false")
-        .create()
-        .context("cannot make a Kafka client")?;
-    let mut asked = TopicPartitionList::new();
-    for (topic, readers) in TOPICS {
-        if !readers.contains(&group) {
-            continue;
-        }
-        let metadata = consumer.fetch_metadata(Some(topic.0), ANSWERS_WITHIN)?;
-        for partition in metadata
-            .topics()
-            .iter()
-            .flat_map(|topic| topic.partitions())
-        {
-            asked.add_partition(topic.0, partition.id());
-        }
-    }
+    let consumer = kafka::consumer(client, group)?;
+    let asked = kafka::partitions(&consumer, |readers| readers.contains(&group))?;
     let committed = consumer.committed_offsets(asked, ANSWERS_WITHIN)?;
     let share = i64::try_from(records)? / i64::try_from(committed.count().max(1))? + 1;
     let mut again = 0;
