@@ -10,16 +10,6 @@ use crate::harness::probe::{self, Seen};
 use crate::harness::until;
 use crate::harness::world::{World, order_of};
 
-const ALL_STEPS: [&str; 4] = ["pick", "pack", "dispatch", "deliver"];
-
-fn set(seen: &mut Seen, header: &str, value: &str) {
-    for (name, old) in &mut seen.headers {
-        if name == header {
-            *old = Some(value.as_bytes().to_vec());
-        }
-    }
-}
-
 /// A record of this type, made to be about another aggregate, with an id of its own.
 async fn copied(world: &World, topic: &str, event_type: &str, key: Uuid) -> Seen {
     let kafka = &world.parts.endpoints.kafka;
@@ -30,9 +20,9 @@ async fn copied(world: &World, topic: &str, event_type: &str, key: Uuid) -> Seen
         .unwrap_or_else(|| panic!("no {event_type} on {topic}"));
     let key = key.to_string();
     for header in ["ce_subject", "ce_partitionkey", "ce_correlationid"] {
-        set(&mut seen, header, &key);
+        seen.set(header, &key);
     }
-    set(&mut seen, "ce_id", &shared::event::new_id().to_string());
+    seen.set("ce_id", &shared::event::new_id().to_string());
     let before = seen.key.replace(key.clone().into_bytes()).expect("a key");
     let value = seen.value.as_mut().expect("a value");
     for start in 0..value.len().saturating_sub(before.len()) {
@@ -86,7 +76,7 @@ async fn later_events_wait_behind_a_dead_letter_and_follow_when_it_is_discarded(
     let operator = world.staff("operator-1", "operations");
     let finished = world.place("alice", order_of(&[("KETTLE", 1)])).await;
     world.until_status("alice", finished, "confirmed").await;
-    world.warehouse(finished, &ALL_STEPS).await;
+    world.deliver(finished).await;
     world.until_status("alice", finished, "completed").await;
 
     let order = world.place("bob", order_of(&[("KETTLE", 1)])).await;
@@ -99,14 +89,14 @@ async fn later_events_wait_behind_a_dead_letter_and_follow_when_it_is_discarded(
     assert_eq!(open[0]["event_id"], json!(bad));
     assert_eq!(open[0]["code"], "malformed");
 
-    world.warehouse(order, &ALL_STEPS).await;
+    world.deliver(order).await;
     let parked = until_letters(&operator, &world, "order", "state=parked", 2).await;
     let parked: Vec<_> = parked.iter().map(|letter| &letter["type"]).collect();
     assert_eq!(parked, ["ShipmentDispatched", "ShipmentDelivered"]);
     assert_eq!(world.order("bob", order).await["status"], "confirmed");
     let other = world.place("carol", order_of(&[("KETTLE", 1)])).await;
     world.until_status("carol", other, "confirmed").await;
-    world.warehouse(other, &ALL_STEPS).await;
+    world.deliver(other).await;
     world.until_status("carol", other, "completed").await;
 
     let discard = world.operations_url("order", "/dead-letters/discard");

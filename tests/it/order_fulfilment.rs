@@ -6,8 +6,6 @@ use serde_json::json;
 
 use crate::harness::world::{World, order_of};
 
-const ALL_STEPS: [&str; 4] = ["pick", "pack", "dispatch", "deliver"];
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_confirmed_dispatched_and_completed() {
     let world = World::start().await;
@@ -19,7 +17,7 @@ async fn an_order_is_confirmed_dispatched_and_completed() {
     world.until_status("alice", order, "confirmed").await;
     assert_eq!(world.stock("KETTLE").await, (free - 2, 2));
 
-    world.warehouse(order, &ALL_STEPS).await;
+    world.deliver(order).await;
     let view = world.until_status("alice", order, "completed").await;
     world.until_quiet().await;
 
@@ -122,7 +120,7 @@ async fn the_timeline_tells_every_step_and_where_time_went() {
     let world = World::start().await;
     let order = world.place("alice", order_of(&[("KETTLE", 1)])).await;
     world.until_status("alice", order, "confirmed").await;
-    world.warehouse(order, &ALL_STEPS).await;
+    world.deliver(order).await;
     world.until_status("alice", order, "completed").await;
     world.mails("alice", 3).await;
     world.until_quiet().await;

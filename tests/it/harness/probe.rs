@@ -50,6 +50,15 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// Gives a header that it has another value.
+    pub(crate) fn set(&mut self, header: &str, value: &str) {
+        for (name, old) in &mut self.headers {
+            if name == header {
+                *old = Some(value.as_bytes().to_vec());
+            }
+        }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()

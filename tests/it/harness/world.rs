@@ -278,6 +278,12 @@ impl World {
         .await
     }
 
+    /// Takes the order's picking lists through all steps.
+    pub(crate) async fn deliver(&self, id: Uuid) {
+        self.warehouse(id, &["pick", "pack", "dispatch", "deliver"])
+            .await;
+    }
+
     /// Takes the order's picking lists up to a step, as warehouse staff does.
     pub(crate) async fn warehouse(&self, id: Uuid, steps: &[&str]) {
         let staff = self.staff("warehouse-staff", "warehouse");
