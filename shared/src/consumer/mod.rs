@@ -11,6 +11,7 @@
 //! - **Nothing is skipped and nobody is stopped**: what time can mend is retried in order, what it
 //!   cannot mend becomes a dead letter in the same transaction.
 
+mod assignments;
 mod decode;
 pub(crate) mod frame;
 mod poll;

@@ -1,30 +1,27 @@
 //! One thread that does nothing but poll, so that slow work never costs the partitions.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as std_mpsc;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, Rebalance};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
-use rdkafka::{Message, Offset, Statistics, TopicPartitionList};
+use rdkafka::{Message, Offset};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::ConsumerContext;
+use super::assignments::{Assignments, Partition};
 use super::decode::{decode_ahead, is_skipped};
 use super::record::{Arrived, Record};
 use super::registry::Consumes;
 use crate::avro::Codec;
 use crate::clock::process_now;
-use crate::event::Topic;
-use crate::http::health::Health;
-use crate::kafka::Names;
 use crate::kafka::headers::Packed;
 use crate::telemetry::metrics;
 
@@ -35,14 +32,7 @@ const POLL_WAIT: Duration = Duration::from_millis(100);
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
 /// A worker that is busy for longer makes the poller pause its partitions and go on polling.
 const PAUSE_AFTER: Duration = Duration::from_secs(2);
-/// A revoked partition's batch gets this long to finish; the fence makes the rest safe.
-const REVOKE_WAIT: Duration = Duration::from_secs(5);
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
-/// Lag that stands still for this long is a reason not to be ready.
-const STALLED_AFTER: Duration = Duration::from_secs(30);
-
-/// Topic without namespace, and partition.
-pub(super) type Partition = (&'static str, i32);
 
 /// What one drain of the client's queue gave.
 pub(super) struct Polled<I> {
@@ -80,148 +70,6 @@ struct Shared {
     uncommitted: AtomicBool,
 }
 
-#[derive(Clone, Copy)]
-struct Assigned {
-    /// New whenever the partition is assigned.
-    token: u64,
-    /// Whether its records may be decoded before the worker has them.
-    trusted: bool,
-}
-
-/// Which partitions are ours.
-struct Assignments {
-    group: &'static str,
-    topics: Vec<Topic>,
-    names: Names,
-    health: Health,
-    assigned: Mutex<HashMap<Partition, Assigned>>,
-    next_token: AtomicU64,
-    /// Whether the worker is inside a batch.
-    busy: Mutex<bool>,
-    idle: Condvar,
-    batches_done: AtomicU64,
-    progress: Mutex<(u64, Instant)>,
-}
-
-impl Assignments {
-    fn assigned(&self, partition: &Partition) -> Option<Assigned> {
-        self.assigned
-            .lock()
-            .expect("no holder panics")
-            .get(partition)
-            .copied()
-    }
-
-    fn renew(&self, partition: Partition) {
-        let token = self.next_token.fetch_add(1, Ordering::Relaxed);
-        let assigned = Assigned {
-            token,
-            trusted: false,
-        };
-        self.assigned
-            .lock()
-            .expect("no holder panics")
-            .insert(partition, assigned);
-    }
-
-    /// One of those that were subscribed to, as Kafka names it.
-    fn topic(&self, name: &str) -> Option<&'static str> {
-        let bare = self.names.bare(name);
-        self.topics
-            .iter()
-            .map(|topic| topic.0)
-            .find(|topic| *topic == bare)
-    }
-
-    fn partitions(&self, list: &TopicPartitionList) -> Vec<Partition> {
-        list.elements()
-            .iter()
-            .filter_map(|element| Some((self.topic(element.topic())?, element.partition())))
-            .collect()
-    }
-}
-
-impl ClientContext for Assignments {
-    fn stats(&self, statistics: Statistics) {
-        let mut lag = 0;
-        for (name, topic) in &statistics.topics {
-            let of_topic: i64 = topic
-                .partitions
-                .values()
-                .filter(|partition| partition.partition >= 0)
-                .map(|partition| partition.consumer_lag.max(0))
-                .sum();
-            metrics::lag(self.group, self.names.bare(name), of_topic);
-            lag += of_topic;
-        }
-        if statistics
-            .brokers
-            .values()
-            .any(|broker| broker.nodeid >= 0 && broker.state == "UP")
-        {
-            self.health.ready("kafka");
-        }
-        let done = self.batches_done.load(Ordering::Relaxed);
-        let mut progress = self.progress.lock().expect("no holder panics");
-        if lag == 0 || progress.0 != done {
-            *progress = (done, Instant::now());
-            self.health.ready("consumer-progress");
-        } else if progress.1.elapsed() > STALLED_AFTER {
-            self.health.not_ready(
-                "consumer-progress",
-                format!("{lag} records wait and nothing moves"),
-            );
-        }
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
-            self.health.not_ready("kafka", reason);
-        }
-        tracing::warn!(error = %error, "Kafka: {error} ({reason})");
-    }
-}
-
-impl rdkafka::consumer::ConsumerContext for Assignments {
-    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        let Rebalance::Revoke(revoked) = rebalance else {
-            return;
-        };
-        let revoked = self.partitions(revoked);
-        {
-            let mut assigned = self.assigned.lock().expect("no holder panics");
-            for partition in &revoked {
-                assigned.remove(partition);
-            }
-        }
-        crate::crash::point("consumer.revoked");
-        // A batch in flight is finished rather than redone by the next owner, within bounds.
-        let busy = self.busy.lock().expect("no holder panics");
-        let _ = self
-            .idle
-            .wait_timeout_while(busy, REVOKE_WAIT, |busy| *busy);
-        // Without offsets to commit this is an error that means nothing.
-        let _ = consumer.commit_consumer_state(CommitMode::Sync);
-    }
-
-    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        match rebalance {
-            Rebalance::Assign(assigned) => {
-                let assigned = self.partitions(assigned);
-                tracing::info!(partitions = assigned.len(), "Assigned {assigned:?}");
-                for partition in assigned {
-                    self.renew(partition);
-                }
-                self.health.ready("consumer");
-            }
-            Rebalance::Revoke(_) => {}
-            Rebalance::Error(error) => {
-                tracing::warn!(error = %error, "Rebalance failed: {error}");
-            }
-        }
-    }
-}
-
 impl Handle {
     /// Whether records polled under this token may still be processed.
     pub(super) fn is_current(&self, partition: &Partition, token: Option<&u64>) -> bool {
@@ -231,32 +79,16 @@ impl Handle {
 
     /// A batch of the partition has got through, so the next ones may be decoded ahead.
     pub(super) fn trust(&self, partition: Partition, token: u64) {
-        let context = self.0.consumer.context();
-        let mut assigned = context.assigned.lock().expect("no holder panics");
-        if let Some(assigned) = assigned.get_mut(&partition)
-            && assigned.token == token
-        {
-            assigned.trusted = true;
-        }
+        self.0.consumer.context().trust(partition, token);
     }
 
     /// Somebody else owns it, although Kafka has not told us yet.
     pub(super) fn forget(&self, partition: &Partition) {
-        let context = self.0.consumer.context();
-        context
-            .assigned
-            .lock()
-            .expect("no holder panics")
-            .remove(partition);
+        self.0.consumer.context().forget(partition);
     }
 
     pub(super) fn set_busy(&self, busy: bool) {
-        let context = self.0.consumer.context();
-        *context.busy.lock().expect("no holder panics") = busy;
-        if !busy {
-            context.idle.notify_all();
-            context.batches_done.fetch_add(1, Ordering::Relaxed);
-        }
+        self.0.consumer.context().set_busy(busy);
     }
 
     /// After the commit, and only then.
@@ -312,18 +144,7 @@ pub(super) fn start<I: Send + 'static>(
     context
         .health
         .not_ready("consumer", "no partitions are assigned yet");
-    let assignments = Assignments {
-        group: context.service,
-        topics: consumes.topics(),
-        names: context.names.clone(),
-        health: context.health.clone(),
-        assigned: Mutex::default(),
-        next_token: AtomicU64::new(1),
-        busy: Mutex::new(false),
-        idle: Condvar::new(),
-        batches_done: AtomicU64::new(0),
-        progress: Mutex::new((0, Instant::now())),
-    };
+    let assignments = Assignments::new(context, consumes.topics());
     let consumer: BaseConsumer<Assignments> = context
         .client
         .create_with_context(assignments)

@@ -10,6 +10,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::housekeeping::{INBOX_DAYS, keep_house, maintain_partitions};
+use super::patience::patiently;
 use super::{Mode, Service, Task, refusals, setup};
 use crate::avro::Codec;
 use crate::avro::registry::Registry;
@@ -20,29 +22,14 @@ use crate::dead_letters::operations::DeadLetters;
 use crate::event::Schema;
 use crate::http::auth::Verifier;
 use crate::http::health::Health;
-use crate::kafka::{Names, admin, client, dead_letter_topic};
+use crate::kafka::{Names, client, dead_letter_topic};
 use crate::outbox::{Relay, RelayConfig, Wake};
 use crate::rail::Rail;
-use crate::telemetry::{Telemetry, metrics};
-use crate::{db, dead_letters, http, outbox};
+use crate::telemetry::Telemetry;
+use crate::{db, dead_letters, http};
 
-/// Dependencies may still be starting, or coming back after a hard end on a busy machine; after
-/// this the process gives up and is started again.
-const BOOT_TIMEOUT: Duration = Duration::from_secs(90);
-const BOOT_RETRY: Duration = Duration::from_millis(500);
 /// A task that fails is started again after this.
 const TASK_RESTART: Duration = Duration::from_secs(1);
-
-/// Partitions are made a week ahead, so a missed day stops nothing.
-const PARTITION_DAYS_AHEAD: i32 = 7;
-/// What the outbox can publish again.
-const OUTBOX_DAYS: i32 = 7;
-/// Longer than the topics keep records (7 days), so nothing that can return acts twice.
-const INBOX_DAYS: i32 = 9;
-/// How long it can be seen what became of a dead letter.
-const SETTLED_LETTERS_DAYS: i32 = 90;
-const MAINTAIN_EVERY: Duration = Duration::from_secs(3600);
-const OBSERVE_EVERY: Duration = Duration::from_secs(5);
 
 /// A service that was started in this process.
 pub struct Running {
@@ -397,44 +384,6 @@ fn schemas(service: &Service) -> Vec<Schema> {
     schemas
 }
 
-pub(super) async fn maintain_partitions(pool: &PgPool) -> Result<(), sqlx::Error> {
-    outbox::maintain_partitions(pool, PARTITION_DAYS_AHEAD, OUTBOX_DAYS, INBOX_DAYS).await
-}
-
-/// Parts start in any order: what is not there yet is waited for, within bounds.
-pub async fn patiently<T>(
-    mut work: impl AsyncFnMut() -> anyhow::Result<T>,
-    waiting: impl Fn(&anyhow::Error),
-) -> anyhow::Result<T> {
-    let until = tokio::time::Instant::now() + BOOT_TIMEOUT;
-    loop {
-        match work().await {
-            Ok(done) => return Ok(done),
-            Err(error) if tokio::time::Instant::now() >= until => return Err(error),
-            Err(error) if is_refusal(&error) => return Err(error),
-            Err(error) => {
-                waiting(&error);
-                tokio::time::sleep(BOOT_RETRY).await;
-            }
-        }
-    }
-}
-
-/// Waiting would not help: the surroundings are there, and wrong.
-fn is_refusal(error: &anyhow::Error) -> bool {
-    if let Some(error) = error.downcast_ref::<sqlx::Error>() {
-        return !db::is_transient(error);
-    }
-    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
-        let starting = error
-            .status()
-            .is_some_and(|status| status.is_server_error());
-        return !(starting || error.is_connect() || error.is_timeout());
-    }
-    error.downcast_ref::<rdkafka::error::KafkaError>().is_none()
-        && error.downcast_ref::<admin::TopicMissing>().is_none()
-}
-
 async fn keep_running(task: Task, rail: Rail) -> anyhow::Result<()> {
     while !rail.stopping().is_cancelled() {
         if let Err(error) = (task.run)(rail.clone()).await {
@@ -446,40 +395,6 @@ async fn keep_running(task: Task, rail: Rail) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-async fn keep_house(
-    service: &'static str,
-    pool: PgPool,
-    stopping: CancellationToken,
-) -> anyhow::Result<()> {
-    let mut maintain = tokio::time::interval(MAINTAIN_EVERY);
-    let mut observe = tokio::time::interval(OBSERVE_EVERY);
-    loop {
-        tokio::select! {
-            _ = maintain.tick() => {
-                if let Err(error) = maintain_partitions(&pool).await {
-                    tracing::warn!(error = %error, "Partitions were not maintained: {error}");
-                }
-                let forgotten = dead_letters::store::forget(&pool, SETTLED_LETTERS_DAYS).await;
-                if let Err(error) = forgotten {
-                    tracing::warn!(error = %error, "Old dead letters were not removed: {error}");
-                }
-            }
-            _ = observe.tick() => {
-                if let Ok(pending) = outbox::pending(&pool).await {
-                    let age = pending.oldest.map_or(0.0, |oldest| {
-                        (crate::clock::process_now() - oldest).as_seconds_f64()
-                    });
-                    metrics::outbox(service, pending.rows, age.max(0.0));
-                }
-                if let Ok((open, parked)) = dead_letters::store::waiting(&pool).await {
-                    metrics::dead_letters_waiting(service, open, parked);
-                }
-            }
-            () = stopping.cancelled() => return Ok(()),
-        }
-    }
 }
 
 async fn ask_readiness(ops_addr: SocketAddr) -> ExitCode {

@@ -16,10 +16,13 @@ use crate::event::{Event, Schema, Topic};
 use crate::rail::Rail;
 
 mod boot;
+mod housekeeping;
+mod patience;
 mod refusals;
 pub mod setup;
 
-pub use boot::{Running, patiently, start};
+pub use boot::{Running, start};
+pub use patience::patiently;
 
 /// What is different about a service. Everything else is the same for all.
 pub struct Service {

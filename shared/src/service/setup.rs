@@ -7,7 +7,7 @@ use rdkafka::ClientConfig;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgPoolOptions;
 
-use super::{Service, boot};
+use super::{Service, housekeeping};
 use crate::avro::registry::{Registry, subject};
 use crate::config::CommonConfig;
 use crate::event::{Schema, Topic};
@@ -95,7 +95,7 @@ pub async fn migrate(
         avro::remember(&pool, *id, subject, text).await?;
     }
     // The first event may come before the service's own housekeeping.
-    boot::maintain_partitions(&pool).await?;
+    housekeeping::maintain_partitions(&pool).await?;
     pool.close().await;
     Ok(())
 }

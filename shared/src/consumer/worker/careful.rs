@@ -11,8 +11,8 @@ use std::ops::Range;
 
 use super::Worker;
 use crate::batch::Reject;
+use crate::consumer::assignments::Partition;
 use crate::consumer::frame::BatchError;
-use crate::consumer::poll::Partition;
 use crate::consumer::record::{Arrived, Record};
 use crate::consumer::registry::EventHandler;
 use crate::consumer::store::{self, Suspects};

@@ -15,8 +15,9 @@ use sqlx::{ConnectOptions, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::Reject;
+use crate::consumer::assignments::Partition;
 use crate::consumer::frame::{BatchError, Frame, OBSTACLES, ends};
-use crate::consumer::poll::{Batches, Handle, Partition, Polled};
+use crate::consumer::poll::{Batches, Handle, Polled};
 use crate::consumer::record::Arrived;
 use crate::consumer::registry::EventHandler;
 use crate::consumer::store::{self, Progress};

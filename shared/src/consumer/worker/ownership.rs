@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use anyhow::bail;
 
 use super::Worker;
+use crate::consumer::assignments::Partition;
 use crate::consumer::frame::BatchError;
-use crate::consumer::poll::Partition;
 use crate::consumer::registry::EventHandler;
 use crate::consumer::store::{self, Fence, Progress, Suspects};
 
