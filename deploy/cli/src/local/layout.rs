@@ -121,7 +121,7 @@ impl Layout {
         }
         let folders = DATA.iter().map(|name| self.dir.join(name));
         for folder in folders.chain([postgres::home(&self.dir)?]) {
-            if folder.exists() {
+            if folder.exists() || folder.is_symlink() {
                 fs::remove_dir_all(&folder).doing(format!("deleting {}", folder.display()))?;
             }
         }

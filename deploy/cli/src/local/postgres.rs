@@ -90,6 +90,10 @@ pub(crate) async fn program(
     let home = home(&layout.dir)?;
     let user = unprivileged()?;
     let data = home.join("data");
+    let link = layout.dir.join("postgres");
+    if user.is_some() && !link.is_symlink() {
+        follow_folder(&home, &link, progress)?;
+    }
     if !data.exists() {
         if user.is_some() {
             progress.say("postgres", format!("its data lies in {}", home.display()));
@@ -126,6 +130,18 @@ pub(crate) async fn program(
     program.ask = Ask::Interrupt;
     program.pid_file = Some(data.join("postmaster.pid"));
     Ok(program)
+}
+
+/// Root's data lies elsewhere, and a link in the stack's folder leads to it. Where somebody has
+/// deleted that folder, the data goes, too: its relays would take for published what the new
+/// broker has never heard of.
+fn follow_folder(home: &Path, link: &Path, progress: &Progress) -> Result<()> {
+    if home.exists() {
+        let what = format!("its folder was deleted, and so is {} now", home.display());
+        progress.say("postgres", what);
+        fs::remove_dir_all(home).doing(format!("deleting {}", home.display()))?;
+    }
+    std::os::unix::fs::symlink(home, link).doing(format!("linking {}", link.display()))
 }
 
 /// Where the data of the stack in `dir` lies.
@@ -226,4 +242,23 @@ fn unprivileged() -> Result<Option<User>> {
     nobody
         .map(Some)
         .ok_or_else(|| Error::missing("the user nobody", how))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_goes_with_the_folder_that_it_belongs_to() {
+        let dir = std::env::temp_dir().join(format!("ticketrail-data-{}", std::process::id()));
+        let (home, link) = (dir.join("home"), dir.join("postgres"));
+        let progress = Progress::to_stderr();
+        fs::create_dir_all(home.join("data")).expect("a folder");
+
+        follow_folder(&home, &link, &progress).expect("it is ours");
+
+        assert!(!home.exists());
+        assert_eq!(fs::read_link(&link).expect("a link"), home);
+        fs::remove_dir_all(&dir).expect("it is ours");
+    }
 }
