@@ -12,11 +12,15 @@ use super::fire::Struck;
 use super::plan::Planned;
 use super::profile::{Profile, Size};
 use super::vacuity::{Check, Found};
+use super::versions::Versions;
 use crate::verify::Report;
 
 pub(super) struct Outcome {
     pub(super) profile: Profile,
     pub(super) seed: u64,
+    /// Another time under fire than the profile's.
+    pub(super) minutes: Option<u64>,
+    pub(super) versions: Versions,
     pub(super) size: Size,
     pub(super) plan: Vec<Planned>,
     pub(super) struck: Vec<Struck>,
@@ -36,7 +40,7 @@ struct Summary<'a> {
     summary: bool,
     profile: Profile,
     seed: u64,
-    version: &'static str,
+    versions: &'a Versions,
     orders: i64,
     events: i64,
     found: &'a Found,
@@ -113,7 +117,7 @@ impl Outcome {
             summary: true,
             profile: self.profile,
             seed: self.seed,
-            version: env!("CARGO_PKG_VERSION"),
+            versions: &self.versions,
             orders: self.report.orders,
             events: self.report.events,
             found: &self.found,
@@ -198,6 +202,14 @@ impl Outcome {
 
     fn page(&self) -> Result<String, std::fmt::Error> {
         let mut page = String::new();
+        let versions: Vec<_> = self
+            .versions
+            .iter()
+            .map(|(what, version)| format!("{what} {version}"))
+            .collect();
+        let minutes = self
+            .minutes
+            .map_or_else(String::new, |minutes| format!(" --minutes {minutes}"));
         writeln!(
             page,
             "# Chaos: {}, seed {}\n",
@@ -207,14 +219,15 @@ impl Outcome {
         writeln!(page, "{}.\n", self.sentence())?;
         writeln!(
             page,
-            "Version {}. SHA-256 of the acknowledgements: `{}`. All orders had ended {:.1} s after \
-             the load. Once more: `cargo run --features crash-points -- chaos --profile {} --seed \
-             {}`.\n",
-            env!("CARGO_PKG_VERSION"),
+            "{}. SHA-256 of the acknowledgements: `{}`. All orders had ended {:.1} s after the \
+             load. Once more: `cargo run --features crash-points -- chaos --profile {} --seed \
+             {}{}`.\n",
+            versions.join(", "),
             self.acks_sha256,
             self.ended_after.as_secs_f32(),
             self.profile.name(),
             self.seed,
+            minutes,
         )?;
         writeln!(
             page,

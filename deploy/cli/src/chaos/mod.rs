@@ -29,6 +29,7 @@ mod run;
 mod staff;
 mod tally;
 mod vacuity;
+mod versions;
 mod wish;
 
 use std::path::PathBuf;

@@ -47,6 +47,8 @@ impl Poisoner {
             // One that was sent twice would be a bad record more than was written down.
             .set("enable.idempotence", "true")
             .set("message.timeout.ms", "0")
+            // The topic decides what is too large, not this client.
+            .set("message.max.bytes", "2097152")
             .create()
             .context("cannot make a Kafka client")?;
         Ok(Arc::new(Self {

@@ -18,7 +18,7 @@ use super::poisoner::Poisoner;
 use super::republisher::republish;
 use super::tally::Tallies;
 use super::vacuity::{self, Found, Told};
-use super::{Chaos, fire, heal, staff};
+use super::{Chaos, fire, heal, staff, versions};
 use crate::local::{Layout, Progress, ports};
 use crate::verify::{self, Source};
 use crate::{Broken, Usage, up};
@@ -40,6 +40,13 @@ pub(super) async fn run(chaos: &Chaos) -> anyhow::Result<()> {
     let temporary =
         || std::env::temp_dir().join(format!("ticketrail-chaos-{}", std::process::id()));
     let dir = std::path::absolute(chaos.dir.clone().unwrap_or_else(temporary))?;
+    if std::fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        let dir = dir.display();
+        return Err(Usage(format!(
+            "{dir} is not empty: this judges what it did itself"
+        ))
+        .into());
+    }
     let outcome = tokio::select! {
         outcome = chaos.run_in(&dir, &progress) => outcome,
         // Dropping the arena ends what was started.
@@ -163,6 +170,8 @@ impl Chaos {
         Ok(Outcome {
             profile: self.profile,
             seed: self.seed,
+            minutes: self.minutes,
+            versions: versions::of(layout).await?,
             size,
             checks: vacuity::check(&found, &self.profile.minimums(self.minutes)),
             found,

@@ -1,4 +1,4 @@
-//! Kafka 4.3.1 as one process that is broker and controller.
+//! Kafka as one process that is broker and controller.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,9 @@ use super::{java, maven, tools};
 
 const POM: &str = include_str!("../../../local/kafka/pom.xml");
 
+/// The one that the build file names.
+pub(crate) const VERSION: &str = "4.3.1";
+
 /// Fixed, or kept data would refuse to start.
 const CLUSTER_ID: &str = "4L6g3nShT-eMCtK--X86sw";
 
@@ -25,7 +28,7 @@ const HEALTHY_WITHIN: Duration = Duration::from_secs(120);
 
 pub(crate) async fn install(cache: &Cache, progress: &Progress) -> Result<PathBuf> {
     let fill = async |folder: &Path| {
-        progress.say("kafka", "fetching 4.3.1");
+        progress.say("kafka", format!("fetching {VERSION}"));
         let fetch = maven::Fetch {
             part: "kafka",
             pom: POM,
@@ -33,7 +36,8 @@ pub(crate) async fn install(cache: &Cache, progress: &Progress) -> Result<PathBu
         };
         fetch.into(folder, &[], cache, progress).await
     };
-    cache.provide("kafka-4.3.1", &[POM], progress, fill).await
+    let name = format!("kafka-{VERSION}");
+    cache.provide(&name, &[POM], progress, fill).await
 }
 
 /// Fetched, with formatted storage.

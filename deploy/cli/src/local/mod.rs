@@ -15,7 +15,7 @@ pub mod error;
 pub mod health;
 mod jaeger;
 mod java;
-mod kafka;
+pub(crate) mod kafka;
 mod layout;
 pub mod mail;
 mod maven;
