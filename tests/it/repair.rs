@@ -140,5 +140,21 @@ async fn a_record_that_ends_the_process_is_a_dead_letter_after_four_restarts_at_
         (code, listed[0]["groups"][0]["letters"].as_i64()),
         (Some(0), Some(1))
     );
+
+    // What was put aside is not looked into again when it comes once more.
+    suite.stack.stop("fraud").await.expect("it stops");
+    probe::rewind(&kafka, "fraud", "order.events").await;
+    suite.stack.restart("fraud").await.expect("it starts");
+    let again = [(
+        "carol".to_owned(),
+        suite.place("carol", &order_of(&[("KETTLE", 1)])).await,
+    )];
+    assert_eq!(suite.until_ended(&again).await, ["completed"]);
+    let status = suite.stack.status().await.expect("the stack runs");
+    let fraud = status.iter().find(|part| part.name == "fraud");
+    assert!(
+        fraud.is_some_and(|fraud| fraud.detail != "its process has ended"),
+        "the record ended fraud again"
+    );
     suite.close().await;
 }

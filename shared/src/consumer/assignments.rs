@@ -28,8 +28,8 @@ pub(super) type Partition = (&'static str, i32);
 pub(super) struct Assigned {
     /// New whenever the partition is assigned.
     pub(super) token: u64,
-    /// Whether its records may be decoded before the worker has them.
-    pub(super) trusted: bool,
+    /// The first record that may be decoded before the worker has it.
+    pub(super) trusted_from: Option<i64>,
 }
 
 /// Which partitions are ours.
@@ -75,7 +75,7 @@ impl Assignments {
         let token = self.next_token.fetch_add(1, Ordering::Relaxed);
         let assigned = Assigned {
             token,
-            trusted: false,
+            trusted_from: None,
         };
         self.assigned
             .lock()
@@ -83,12 +83,12 @@ impl Assignments {
             .insert(partition, assigned);
     }
 
-    pub(super) fn trust(&self, partition: Partition, token: u64) {
+    pub(super) fn trust(&self, partition: Partition, token: u64, from: i64) {
         let mut assigned = self.assigned.lock().expect("no holder panics");
         if let Some(assigned) = assigned.get_mut(&partition)
             && assigned.token == token
         {
-            assigned.trusted = true;
+            assigned.trusted_from = Some(from);
         }
     }
 

@@ -77,9 +77,10 @@ impl Handle {
         token.is_some() && assigned.map(|assigned| assigned.token).as_ref() == token
     }
 
-    /// A batch of the partition has got through, so the next ones may be decoded ahead.
-    pub(super) fn trust(&self, partition: Partition, token: u64) {
-        self.0.consumer.context().trust(partition, token);
+    /// A batch of the partition has got through, so the next ones may be decoded ahead, from that
+    /// offset on.
+    pub(super) fn trust(&self, partition: Partition, token: u64, from: i64) {
+        self.0.consumer.context().trust(partition, token, from);
     }
 
     /// Somebody else owns it, although Kafka has not told us yet.
@@ -289,12 +290,19 @@ impl<I: Send + 'static> PollLoop<I> {
         }
         self.carry.bytes += message.payload_len();
         let record = Record::copy(message, topic, headers, process_now());
-        let decoded = if assigned.trusted {
+        let trusted = assigned
+            .trusted_from
+            .is_some_and(|from| message.offset() >= from);
+        let decoded = if trusted {
             decode_ahead(&self.codec, &self.consumes, &record)
         } else {
             None
         };
-        self.carry.records.push(Arrived { record, decoded });
+        self.carry.records.push(Arrived {
+            record,
+            decoded,
+            known: false,
+        });
     }
 
     fn failed(&mut self, error: KafkaError) {

@@ -32,6 +32,8 @@ pub(crate) struct Arrived<I> {
     /// Taken by the first attempt; a later one decodes again. Nothing where the schema has still to
     /// be learned.
     pub(crate) decoded: Option<Result<Decoded<I>, Reject>>,
+    /// The inbox knows it already, so it is not decoded: it may be what ended a process.
+    pub(crate) known: bool,
 }
 
 impl<I> From<Record> for Arrived<I> {
@@ -39,6 +41,7 @@ impl<I> From<Record> for Arrived<I> {
         Self {
             record,
             decoded: None,
+            known: false,
         }
     }
 }

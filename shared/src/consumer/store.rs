@@ -200,6 +200,17 @@ pub(crate) async fn admit_new(
     })
 }
 
+/// Which of these have been processed, or put aside.
+pub(crate) async fn known(
+    connection: &mut PgConnection,
+    event_ids: Vec<Uuid>,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar("SELECT event_id FROM processed_events WHERE event_id = ANY($1)")
+        .bind(event_ids)
+        .fetch_all(connection)
+        .await
+}
+
 /// Whether `admit_new` met an event that was processed before.
 pub(crate) fn is_known(error: &sqlx::Error) -> bool {
     error

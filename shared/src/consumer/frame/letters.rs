@@ -38,7 +38,7 @@ pub(super) async fn holding<I>(
     let (topics, keys) = records
         .iter()
         .zip(prepared)
-        .filter(|(_, prepared)| prepared.is_ok())
+        .filter(|(_, prepared)| matches!(prepared, Prepared::Event(_)))
         .filter_map(|(arrived, _)| Some((arrived.record.topic, arrived.record.key.clone()?)))
         .unzip();
     store::holding(tx, topics, keys).await

@@ -28,8 +28,9 @@ use crate::consumer::registry::{Consumes, EventHandler};
 use crate::consumer::store::{self, Admitted, Progress};
 use crate::crash;
 use crate::dead_letters::store as letters_store;
+use crate::event::Envelope;
 use crate::kafka::Names;
-use crate::kafka::headers::TRACEPARENT;
+use crate::kafka::headers::{self, TRACEPARENT};
 use crate::outbox::{self, Wake};
 use crate::telemetry::{metrics, propagation, spans};
 
@@ -113,9 +114,24 @@ const SCHEMA_REGISTRY: &str = "schema-registry";
 /// What may keep a batch waiting.
 pub(crate) const OBSTACLES: [&str; 3] = [DATABASE, DEAD_LETTERS, SCHEMA_REGISTRY];
 
-/// A record after everything that can be done without the database: an event, or the id under
-/// which it is remembered and why it is none.
-type Prepared<I> = Result<Decoded<I>, (Uuid, Reject)>;
+/// A record after everything that can be done without its transaction.
+enum Prepared<I> {
+    Event(Decoded<I>),
+    /// It was processed before, and is not looked into.
+    Known(Envelope),
+    /// The id under which it is remembered, and why it is no event.
+    Bad(Uuid, Reject),
+}
+
+impl<I> Prepared<I> {
+    fn id(&self) -> Uuid {
+        match self {
+            Self::Event(decoded) => decoded.envelope.event_id,
+            Self::Known(envelope) => envelope.event_id,
+            Self::Bad(id, _) => *id,
+        }
+    }
+}
 
 /// What is known of records before they are looked at, by their place in the batch.
 type Verdicts = HashMap<usize, Reject>;
@@ -279,16 +295,25 @@ impl<H: EventHandler> Frame<H> {
         let mut prepared = Vec::with_capacity(records.len());
         for (index, arrived) in records.iter_mut().enumerate() {
             let record = &arrived.record;
+            if arrived.known
+                && let Ok(envelope) = headers::envelope(&record.headers)
+            {
+                prepared.push(Prepared::Known(envelope));
+                continue;
+            }
             let decoded = match (verdicts.get(&index), arrived.decoded.take()) {
                 (Some(reject), _) => Err(reject.clone()),
                 (None, Some(decoded)) => decoded,
                 (None, None) => decode::decode(&self.codec, &self.consumes, record),
             };
-            prepared.push(decoded.map_err(|reject| {
-                let id = crate::kafka::headers::envelope(&record.headers)
-                    .map_or_else(|_| record.position_id(), |envelope| envelope.event_id);
-                (id, reject)
-            }));
+            prepared.push(match decoded {
+                Ok(decoded) => Prepared::Event(decoded),
+                Err(reject) => {
+                    let id = headers::envelope(&record.headers)
+                        .map_or_else(|_| record.position_id(), |envelope| envelope.event_id);
+                    Prepared::Bad(id, reject)
+                }
+            });
         }
         prepared
     }
@@ -317,17 +342,20 @@ impl<H: EventHandler> Frame<H> {
         for (index, prepared) in prepared.into_iter().enumerate() {
             let record = &records[index].record;
             match prepared {
-                Ok(decoded) if !first_seen.remove(&decoded.envelope.event_id) => {
+                Prepared::Known(envelope) => duplicates.push(envelope),
+                Prepared::Event(decoded) if !first_seen.remove(&decoded.envelope.event_id) => {
                     duplicates.push(decoded.envelope);
                 }
-                Ok(decoded) if !holding.is_empty() && holding.contains(&letters::key(record)) => {
+                Prepared::Event(decoded)
+                    if !holding.is_empty() && holding.contains(&letters::key(record)) =>
+                {
                     outcome.parked.push((index, decoded.envelope.event_id));
                 }
-                Ok(decoded) => {
+                Prepared::Event(decoded) => {
                     received.push(self.receive(record, decoded, &mut outcome.spans));
                     indices.push(index);
                 }
-                Err((id, reject)) => {
+                Prepared::Bad(id, reject) => {
                     if first_seen.remove(&id) {
                         holding.extend(letters::held_back_by(record, &reject));
                         outcome.failed.push((index, id, reject));
@@ -385,13 +413,7 @@ impl<H: EventHandler> Frame<H> {
         admission: Admission<'_>,
         prepared: &[Prepared<H::Incoming>],
     ) -> Result<Admitted, BatchError> {
-        let ids: Vec<Uuid> = prepared
-            .iter()
-            .map(|prepared| match prepared {
-                Ok(decoded) => decoded.envelope.event_id,
-                Err((id, _)) => *id,
-            })
-            .collect();
+        let ids: Vec<Uuid> = prepared.iter().map(Prepared::id).collect();
         let progress = match admission {
             Admission::Next(progress) => progress,
             Admission::Again => {

@@ -4,10 +4,12 @@
 //! partition over leaves a crash marker for its first batch, which every commit clears; nothing is
 //! decoded ahead until then. Who finds a marker takes the records below it one at a time, and
 //! counts each attempt **before** it decodes. What was attempted often enough becomes a dead letter
-//! undecoded.
+//! undecoded, and stays so when it is delivered once more.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
+
+use uuid::Uuid;
 
 use super::Worker;
 use crate::batch::Reject;
@@ -17,6 +19,7 @@ use crate::consumer::record::{Arrived, Record};
 use crate::consumer::registry::EventHandler;
 use crate::consumer::store::{self, Suspects};
 use crate::crash;
+use crate::kafka::headers;
 
 /// A record alone; it was attempted once before that, in the batch that left the marker.
 const ATTEMPTS_MAX: i16 = 2;
@@ -29,13 +32,49 @@ impl<H: EventHandler> Worker<H> {
         }
         let suspect = records
             .iter()
-            .filter(|arrived| self.suspects(&arrived.record).is_some())
+            .filter(|arrived| !arrived.known && self.suspects(&arrived.record).is_some())
             .count();
         if suspect == 0 {
             return std::iter::once(0..records.len()).collect();
         }
         tracing::warn!("Careful with {suspect} records that their last owner did not get through");
         (0..records.len()).map(|index| index..index + 1).collect()
+    }
+
+    /// Kafka delivers again what is below the fence. What the inbox knows of it is not decoded: a
+    /// record that ended the process, and was put aside for it, would end it once more.
+    pub(super) async fn recognize(
+        &mut self,
+        records: &mut [Arrived<H::Incoming>],
+        begins: &HashMap<Partition, i64>,
+    ) -> Result<(), sqlx::Error> {
+        let behind: HashMap<Partition, i64> = begins
+            .iter()
+            .filter_map(|(partition, begin)| {
+                let fence = self.owned.get(partition)?.fence;
+                (*begin < fence).then_some((*partition, fence))
+            })
+            .collect();
+        if behind.is_empty() {
+            return Ok(());
+        }
+        let mut again: HashMap<Uuid, Vec<&mut Arrived<H::Incoming>>> = HashMap::new();
+        for arrived in records {
+            let record = &arrived.record;
+            let fence = behind.get(&(record.topic, record.partition));
+            if fence.is_some_and(|fence| record.offset < *fence)
+                && let Ok(envelope) = headers::envelope(&record.headers)
+            {
+                again.entry(envelope.event_id).or_default().push(arrived);
+            }
+        }
+        let ids = again.keys().copied().collect();
+        for id in store::known(self.connect().await?, ids).await? {
+            for arrived in again.remove(&id).into_iter().flatten() {
+                arrived.known = true;
+            }
+        }
+        Ok(())
     }
 
     fn suspects(&self, record: &Record) -> Option<(Suspects, i64)> {
@@ -51,9 +90,13 @@ impl<H: EventHandler> Worker<H> {
         &mut self,
         records: &[Arrived<H::Incoming>],
     ) -> Result<Option<Reject>, BatchError> {
-        let [Arrived { record, .. }] = records else {
+        let [arrived] = records else {
             return Ok(None);
         };
+        if arrived.known {
+            return Ok(None);
+        }
+        let record = &arrived.record;
         let Some((suspects, epoch)) = self.suspects(record) else {
             return Ok(None);
         };
@@ -111,7 +154,7 @@ impl<H: EventHandler> Worker<H> {
             owned.suspects = owned.suspects.filter(|suspects| *next_offset < suspects.to);
             if owned.suspects.is_none() && !owned.trusted {
                 owned.trusted = true;
-                self.handle.trust(*partition, owned.token);
+                self.handle.trust(*partition, owned.token, owned.fence);
             }
         }
     }

@@ -111,7 +111,7 @@ impl<H: EventHandler> Worker<H> {
 
     async fn attempt(
         &mut self,
-        records: Vec<Arrived<H::Incoming>>,
+        mut records: Vec<Arrived<H::Incoming>>,
         begins: &HashMap<Partition, i64>,
         ends: &HashMap<Partition, i64>,
         tokens: &HashMap<Partition, u64>,
@@ -124,6 +124,10 @@ impl<H: EventHandler> Worker<H> {
             .keys()
             .any(|partition| !self.handle.is_current(partition, tokens.get(partition)))
         {
+            return Ok(Ended::Again(records));
+        }
+        if let Err(error) = self.recognize(&mut records, begins).await {
+            self.retry_later(&error.into()).await;
             return Ok(Ended::Again(records));
         }
         self.process(records, ends).await

@@ -13,6 +13,8 @@ use crate::consumer::store::{self, Fence, Progress, Suspects};
 pub(super) struct Owned {
     pub(super) token: u64,
     pub(super) epoch: i64,
+    /// Everything below had its effect before us, or was put aside.
+    pub(super) fence: i64,
     /// Records that the owner before us did not get through.
     pub(super) suspects: Option<Suspects>,
     /// Whether we committed a batch of it, so that the next ones may be decoded ahead.
@@ -50,6 +52,7 @@ impl<H: EventHandler> Worker<H> {
                 Owned {
                     token,
                     epoch: fence.epoch,
+                    fence: fence.next_offset.unwrap_or(0),
                     suspects: fence.suspects,
                     trusted: false,
                 },
