@@ -18,6 +18,8 @@ const POINT_WITHIN: Duration = Duration::from_secs(60);
 /// Between two kills of a service something must get done, or a healthy record would look like
 /// one that kills.
 const PROGRESS_WITHIN: Duration = Duration::from_secs(10);
+/// Also where the registry or the mail server is away for a while.
+const UNMARKED_WITHIN: Duration = Duration::from_secs(60);
 const UNREADY_WITHIN: Duration = Duration::from_secs(5);
 const SEEN_WITHIN: Duration = Duration::from_secs(15);
 const SETTLED_FOR: Duration = Duration::from_secs(2);
@@ -248,12 +250,25 @@ pub(super) async fn roll(arena: &Arena) -> anyhow::Result<Seen> {
     Ok(Seen::by(stopped.join(", ")))
 }
 
-/// Ready, and further than before.
+/// Ready, further than before, and through with everything that it had when it died.
 async fn works_again(member: &Member, before: i64) -> anyhow::Result<()> {
     member.until_ready().await?;
     let now = member.position().await.unwrap_or(before);
     member.until_moved(now, PROGRESS_WITHIN).await?;
-    Ok(())
+    until(UNMARKED_WITHIN, async || Ok(marked(member).await? == 0))
+        .await
+        .context("it does not get through what it had when it died")
+}
+
+/// Partitions whose last owner died before it had committed anything.
+async fn marked(member: &Member) -> anyhow::Result<i64> {
+    let mut connection = member.connect().await?;
+    let marked =
+        sqlx::query_scalar("SELECT count(*) FROM consumer_offsets WHERE attempted_to IS NOT NULL")
+            .fetch_one(&mut connection)
+            .await?;
+    connection.close().await?;
+    Ok(marked)
 }
 
 /// A second instance leaves in order.
