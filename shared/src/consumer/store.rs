@@ -82,25 +82,43 @@ pub(crate) async fn take_over(
     })
 }
 
-/// Sets the crash marker of a partition that is still ours. False when it is not.
+/// A crash marker, or that there is none.
+pub(crate) struct Mark {
+    pub(crate) partition: (&'static str, i32),
+    pub(crate) epoch: i64,
+    pub(crate) suspects: Option<Suspects>,
+}
+
+/// Sets the crash markers of partitions that are still ours. False when one is not.
 pub(crate) async fn mark(
     connection: &mut PgConnection,
-    partition: (&str, i32),
-    epoch: i64,
-    suspects: Option<Suspects>,
+    marks: &[Mark],
 ) -> Result<bool, sqlx::Error> {
+    let topics: Vec<_> = marks.iter().map(|mark| mark.partition.0).collect();
+    let partitions: Vec<_> = marks.iter().map(|mark| mark.partition.1).collect();
+    let epochs: Vec<_> = marks.iter().map(|mark| mark.epoch).collect();
+    let to = marks
+        .iter()
+        .map(|mark| mark.suspects.map(|suspects| suspects.to));
+    let attempts = marks
+        .iter()
+        .map(|mark| mark.suspects.map_or(0, |suspects| suspects.attempts));
     let marked = sqlx::query(
-        "UPDATE consumer_offsets SET attempted_to = $4, attempts = $5
-         WHERE topic = $1 AND partition = $2 AND epoch = $3",
+        "UPDATE consumer_offsets AS fence SET attempted_to = mark.until, attempts = mark.attempts
+         FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::smallint[])
+              AS mark(topic, partition, epoch, until, attempts)
+         WHERE fence.topic = mark.topic
+           AND fence.partition = mark.partition
+           AND fence.epoch = mark.epoch",
     )
-    .bind(partition.0)
-    .bind(partition.1)
-    .bind(epoch)
-    .bind(suspects.map(|suspects| suspects.to))
-    .bind(suspects.map_or(0, |suspects| suspects.attempts))
+    .bind(topics)
+    .bind(partitions)
+    .bind(epochs)
+    .bind(to.collect::<Vec<_>>())
+    .bind(attempts.collect::<Vec<_>>())
     .execute(connection)
     .await?;
-    Ok(marked.rows_affected() == 1)
+    Ok(usize::try_from(marked.rows_affected()) == Ok(marks.len()))
 }
 
 pub(crate) struct Admitted {

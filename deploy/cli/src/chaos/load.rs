@@ -25,6 +25,7 @@ const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration:
 /// Longer than any outage of a run.
 const STUBBORN_FOR: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+const WATCH_EVERY: Duration = Duration::from_secs(2);
 const LOOKED_AT_FOR: Duration = Duration::from_secs(60);
 const TOKEN_VALID_S: i64 = 24 * 3600;
 
@@ -235,7 +236,7 @@ impl Load {
             {
                 return Ok(());
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(WATCH_EVERY).await;
         }
         Ok(())
     }

@@ -2,11 +2,12 @@
 //!
 //! An abort cannot be caught, so what is known about it must have been committed before. Taking a
 //! partition over leaves a crash marker for its first batch, which every commit clears; nothing is
-//! decoded ahead until then. Who finds a marker takes the records below it one at a time, and
-//! counts each attempt **before** it decodes. What was attempted often enough becomes a dead letter
-//! undecoded, and stays so when it is delivered once more.
+//! decoded ahead until then. Who finds a marker takes the records below it in chunks, and who finds
+//! the marker of a chunk takes them one at a time; each counts the attempt **before** it decodes. A
+//! record that was attempted alone becomes a dead letter undecoded, and stays so when it is
+//! delivered once more.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 
 use uuid::Uuid;
@@ -17,28 +18,43 @@ use crate::consumer::assignments::Partition;
 use crate::consumer::frame::BatchError;
 use crate::consumer::record::{Arrived, Record};
 use crate::consumer::registry::EventHandler;
-use crate::consumer::store::{self, Suspects};
+use crate::consumer::store::{self, Mark, Suspects};
 use crate::crash;
 use crate::kafka::headers;
 
-/// A record alone; it was attempted once before that, in the batch that left the marker.
-const ATTEMPTS_MAX: i16 = 2;
+/// Two steps lead from a full batch to a record: one at a time, a full batch would take so long
+/// that its owner falls behind, and is ended again before it is through.
+const CHUNK: usize = 50;
+/// How often a record was attempted once it has been attempted alone, after the batch that left the
+/// marker: as one of a chunk, and by itself.
+const ALONE: i16 = 2;
 
 impl<H: EventHandler> Worker<H> {
-    /// What is tried in one transaction: everything, or record after record where one is suspect.
+    /// What is tried in one transaction: everything; where some of it is suspect, a little at a
+    /// time; and where a little was, record after record.
     pub(super) fn parts(&self, records: &[Arrived<H::Incoming>]) -> VecDeque<Range<usize>> {
+        let everything = 0..records.len();
         if self.owned.values().all(|owned| owned.suspects.is_none()) {
-            return std::iter::once(0..records.len()).collect();
+            return std::iter::once(everything).collect();
         }
-        let suspect = records
+        let suspects = records
             .iter()
-            .filter(|arrived| !arrived.known && self.suspects(&arrived.record).is_some())
-            .count();
-        if suspect == 0 {
-            return std::iter::once(0..records.len()).collect();
-        }
-        tracing::warn!("Careful with {suspect} records that their last owner did not get through");
-        (0..records.len()).map(|index| index..index + 1).collect()
+            .filter(|arrived| !arrived.known)
+            .filter_map(|arrived| self.suspects(&arrived.record));
+        let attempts: Vec<i16> = suspects.map(|(suspects, _)| suspects.attempts).collect();
+        let size = match attempts.iter().max() {
+            None => return std::iter::once(everything).collect(),
+            Some(0) => CHUNK,
+            Some(_) => 1,
+        };
+        tracing::warn!(
+            "Careful with {} records that their last owner did not get through",
+            attempts.len()
+        );
+        everything
+            .step_by(size)
+            .map(|begin| begin..records.len().min(begin + size))
+            .collect()
     }
 
     /// Kafka delivers again what is below the fence. What the inbox knows of it is not decoded: a
@@ -85,43 +101,46 @@ impl<H: EventHandler> Worker<H> {
         Some((suspects, owned.epoch))
     }
 
-    /// Counts the attempt at a suspect record, or condemns it.
+    /// Counts the attempt at suspect records, or condemns the one that was tried alone already.
     pub(super) async fn before_attempt(
         &mut self,
         records: &[Arrived<H::Incoming>],
     ) -> Result<Option<Reject>, BatchError> {
-        let [arrived] = records else {
-            return Ok(None);
-        };
-        if arrived.known {
+        let mut marks: BTreeMap<Partition, Mark> = BTreeMap::new();
+        for Arrived { record, .. } in records.iter().filter(|arrived| !arrived.known) {
+            let Some((suspects, epoch)) = self.suspects(record) else {
+                continue;
+            };
+            let to = record.offset + 1;
+            let is_the_last = suspects.to == to;
+            if suspects.attempts >= ALONE && is_the_last {
+                let times = suspects.attempts + 1;
+                let why = format!("the process ended {times} times while it had this record");
+                return Ok(Some(Reject::new("process-ended", why)));
+            }
+            let before = if suspects.attempts < ALONE {
+                suspects.attempts
+            } else {
+                0
+            };
+            let partition = (record.topic, record.partition);
+            let attempts = before + 1;
+            let suspects = Some(Suspects { to, attempts });
+            marks.insert(
+                partition,
+                Mark {
+                    partition,
+                    epoch,
+                    suspects,
+                },
+            );
+        }
+        if marks.is_empty() {
             return Ok(None);
         }
-        let record = &arrived.record;
-        let Some((suspects, epoch)) = self.suspects(record) else {
-            return Ok(None);
-        };
-        let to = record.offset + 1;
-        let attempts = if suspects.to == to {
-            suspects.attempts
-        } else {
-            0
-        };
-        if attempts >= ATTEMPTS_MAX {
-            return Ok(Some(Reject::new(
-                "process-ended",
-                format!(
-                    "the process ended {} times while it had this record",
-                    attempts + 1
-                ),
-            )));
-        }
-        let attempt = Suspects {
-            to,
-            attempts: attempts + 1,
-        };
-        let partition = (record.topic, record.partition);
-        let connection = self.connect().await?;
-        if !store::mark(connection, partition, epoch, Some(attempt)).await? {
+        // In one order, so that two owners wait for each other and never deadlock.
+        let marks: Vec<Mark> = marks.into_values().collect();
+        if !store::mark(self.connect().await?, &marks).await? {
             return Err(BatchError::Fenced);
         }
         crash::point("consumer.attempt-recorded");
@@ -131,17 +150,20 @@ impl<H: EventHandler> Worker<H> {
     /// Takes back what was said about records that are given up while the process lives. Should
     /// that fail, the next owner is careful for nothing.
     pub(super) async fn forgive(&mut self, partitions: impl IntoIterator<Item = Partition>) {
-        for partition in partitions {
-            let Some(owned) = self.owned.get(&partition) else {
-                continue;
-            };
-            let (epoch, suspects) = (owned.epoch, owned.suspects);
-            if owned.trusted && suspects.is_none() {
-                continue;
-            }
-            if let Ok(connection) = self.connect().await {
-                let _ = store::mark(connection, partition, epoch, suspects).await;
-            }
+        let marks: Vec<Mark> = partitions
+            .into_iter()
+            .filter_map(|partition| Some((partition, self.owned.get(&partition)?)))
+            .filter(|(_, owned)| !owned.trusted || owned.suspects.is_some())
+            .map(|(partition, owned)| Mark {
+                partition,
+                epoch: owned.epoch,
+                suspects: owned.suspects,
+            })
+            .collect();
+        if !marks.is_empty()
+            && let Ok(connection) = self.connect().await
+        {
+            let _ = store::mark(connection, &marks).await;
         }
     }
 
