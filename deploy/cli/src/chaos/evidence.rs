@@ -27,6 +27,8 @@ pub(super) struct Outcome {
     pub(super) found: Found,
     pub(super) checks: Vec<Check>,
     pub(super) report: Report,
+    /// What the laws said that were asked every second all the while.
+    pub(super) live: Report,
     pub(super) ended_after: Duration,
     /// Orders that had not ended by then.
     pub(super) left: i64,
@@ -65,6 +67,10 @@ impl Outcome {
         let mut why = Vec::new();
         if !self.report.ok() {
             why.push(format!("broken: {}", self.report.broken().join(", ")));
+        }
+        if !self.live.ok() {
+            let broken = self.live.broken().join(", ");
+            why.push(format!("broken while it went on: {broken}"));
         }
         if self.left > 0 {
             why.push(format!("{} orders have not ended", self.left));
@@ -122,7 +128,7 @@ impl Outcome {
             events: self.report.events,
             found: &self.found,
             checks: &self.checks,
-            violations: self.report.violations(),
+            violations: self.report.violations() + self.live.violations(),
             ended_after_ms: self.ended_after.as_millis(),
             orders_left: self.left,
             unexpected_ends: &self.unexpected,
@@ -138,7 +144,7 @@ impl Outcome {
         for struck in &self.struck {
             println!("{}", serde_json::to_string(struck)?);
         }
-        for law in &self.report.laws {
+        for law in self.report.laws.iter().chain(&self.live.laws) {
             println!("{}", serde_json::to_string(law)?);
         }
         println!("{}", serde_json::to_string(&self.summary())?);
@@ -147,6 +153,8 @@ impl Outcome {
 
     pub(super) fn print(&self) {
         self.report.print();
+        println!("\nEvery second while it went on:");
+        self.live.print();
         println!("\n{:>10} {:>10}", "seen", "at least");
         for check in &self.checks {
             let mark = if check.ok() { "" } else { "   TOO FEW" };
@@ -191,6 +199,7 @@ impl Outcome {
             "plan": self.plan,
             "faults": self.struck,
             "laws": self.report.laws,
+            "laws_all_the_while": self.live.laws,
         });
         std::fs::write(
             folder.join(format!("{name}.json")),
@@ -229,20 +238,15 @@ impl Outcome {
             self.seed,
             minutes,
         )?;
+        writeln!(page, "## Laws\n\n{}", table(&self.report)?)?;
         writeln!(
             page,
-            "## Laws\n\n| law | checked | violations | |\n| --- | --: | --: | --- |"
+            "Every second while it went on:\n\n{}",
+            table(&self.live)?
         )?;
-        for law in &self.report.laws {
-            writeln!(
-                page,
-                "| {} | {} | {} | {} |",
-                law.law, law.checked, law.violations, law.title
-            )?;
-        }
         writeln!(
             page,
-            "\n## What was seen\n\n| seen | at least | |\n| --: | --: | --- |"
+            "## What was seen\n\n| seen | at least | |\n| --: | --: | --- |"
         )?;
         for check in &self.checks {
             writeln!(
@@ -267,4 +271,16 @@ impl Outcome {
         }
         Ok(page)
     }
+}
+
+fn table(report: &Report) -> Result<String, std::fmt::Error> {
+    let mut table = String::from("| law | checked | violations | |\n| --- | --: | --: | --- |\n");
+    for law in &report.laws {
+        writeln!(
+            table,
+            "| {} | {} | {} | {} |",
+            law.law, law.checked, law.violations, law.title
+        )?;
+    }
+    Ok(table)
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use serde::Serialize;
@@ -14,6 +15,9 @@ use crate::services;
 
 /// Longer than any fault with all that it waits for; one that takes longer has gone wrong.
 const OVER_WITHIN: Duration = Duration::from_secs(180);
+
+/// What else is wrong at that moment may keep a fault from being seen.
+const TRIES: u32 = 3;
 
 /// One line of the fault log.
 #[derive(Debug, Clone, Serialize)]
@@ -45,6 +49,13 @@ pub(super) async fn fire(arena: &Arena, plan: &[Planned]) -> Vec<Struck> {
     join_all(striking).await
 }
 
+async fn strike_once(arena: &Arena, fault: &Fault) -> anyhow::Result<Seen> {
+    let striking = tokio::time::timeout(OVER_WITHIN, faults::strike(arena, fault));
+    striking
+        .await
+        .unwrap_or_else(|_| bail!("not over after {} s", OVER_WITHIN.as_secs()))
+}
+
 async fn strike(arena: &Arena, number: usize, planned: Planned) -> Struck {
     let Planned { at_ms, fault } = planned;
     let targets = match &fault {
@@ -53,13 +64,15 @@ async fn strike(arena: &Arena, number: usize, planned: Planned) -> Struck {
     };
     let turn = arena.turn(&targets).await;
     let (began_at, since) = (process_now(), Instant::now());
-    let striking = tokio::time::timeout(OVER_WITHIN, faults::strike(arena, &fault));
-    let struck = striking.await.unwrap_or_else(|_| {
-        Err(anyhow::anyhow!(
-            "not over after {} s",
-            OVER_WITHIN.as_secs()
-        ))
-    });
+    let mut struck = strike_once(arena, &fault).await;
+    for _ in 1..TRIES {
+        let Err(error) = &struck else {
+            break;
+        };
+        let what = format!("{number}: {fault}: tried again, for it was not seen: {error:#}");
+        arena.progress.say("fault", what);
+        struck = strike_once(arena, &fault).await;
+    }
     drop(turn);
     let took = since.elapsed();
     let (seen, what) = match struck {

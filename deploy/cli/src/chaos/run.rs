@@ -20,6 +20,7 @@ use super::tally::Tallies;
 use super::vacuity::{self, Found, Told};
 use super::{Chaos, fire, heal, staff, versions};
 use crate::local::{Layout, Progress, ports};
+use crate::verify::live::Watch;
 use crate::verify::{self, Source};
 use crate::{Broken, Usage, up};
 
@@ -94,7 +95,11 @@ impl Chaos {
 
     async fn play(&self, arena: &Arena, plan: &[Planned]) -> anyhow::Result<Outcome> {
         let (size, layout) = (self.profile.size(self.minutes), &arena.layout);
+        let versions = versions::of(layout).await?;
         let history = History::begin(&history_dir(arena.dir()))?;
+        let mut source = Source::of(layout);
+        source.history = Some(verify::History::Folder(history.dir().to_owned()));
+        let watch = Watch::start(&source, &arena.progress).await?;
         let load = Load::new(self.seed, layout, &history, &arena.progress)?;
         let tallies = Arc::new(Tallies::default());
         let stop = CancellationToken::new();
@@ -154,11 +159,10 @@ impl Chaos {
             ),
         );
 
-        let mut source = Source::of(layout);
+        let live = watch.stop().await?;
         source.settle = heal::ENDED_WITHIN.saturating_sub(healed.elapsed());
         let kills = arena.kills.lock().expect("no holder panics").clone();
         history.killed(&kills)?;
-        source.history = Some(verify::History::Folder(history.dir().to_owned()));
         let report = verify::verify(&source, &arena.progress).await?;
         let told = Told {
             tally: tallies.total(),
@@ -171,13 +175,14 @@ impl Chaos {
             profile: self.profile,
             seed: self.seed,
             minutes: self.minutes,
-            versions: versions::of(layout).await?,
+            versions,
             size,
             checks: vacuity::check(&found, &self.profile.minimums(self.minutes)),
             found,
             plan: plan.to_vec(),
             struck,
             report,
+            live,
             ended_after,
             left,
             acks_sha256: history.digest()?,

@@ -150,7 +150,7 @@ impl<H: EventHandler> Worker<H> {
     /// Takes back what was said about records that are given up while the process lives. Should
     /// that fail, the next owner is careful for nothing.
     pub(super) async fn forgive(&mut self, partitions: impl IntoIterator<Item = Partition>) {
-        let marks: Vec<Mark> = partitions
+        let mut marks: Vec<Mark> = partitions
             .into_iter()
             .filter_map(|partition| Some((partition, self.owned.get(&partition)?)))
             .filter(|(_, owned)| !owned.trusted || owned.suspects.is_some())
@@ -160,6 +160,7 @@ impl<H: EventHandler> Worker<H> {
                 suspects: owned.suspects,
             })
             .collect();
+        marks.sort_by_key(|mark| mark.partition);
         if !marks.is_empty()
             && let Ok(connection) = self.connect().await
         {

@@ -11,7 +11,7 @@ use crate::chaos::arena::Arena;
 use crate::chaos::crew::Member;
 
 /// Restarts, and the sessions of those that died.
-const PUT_ASIDE_WITHIN: Duration = Duration::from_secs(60);
+const PUT_ASIDE_WITHIN: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(100);
 const DEATHS_MAX: u64 = 4;
 
