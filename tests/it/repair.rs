@@ -74,6 +74,8 @@ async fn a_record_that_ends_the_process_is_a_dead_letter_after_four_restarts_at_
     let suite = Deployed::start().await;
     let kafka = suite.layout.endpoints().kafka;
     let before = suite.place("alice", &order_of(&[("KETTLE", 1)])).await;
+    // Its events are on the topic by then.
+    suite.until_ended(&[("alice".to_owned(), before)]).await;
     let mut copy = probe::read_all(&kafka, "order.events").await.swap_remove(0);
     let (event, key) = (
         shared::event::new_id().to_string(),

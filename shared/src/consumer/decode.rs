@@ -16,8 +16,9 @@ use crate::kafka::headers::{self, short_name};
 
 /// An outbox keeps events for a week, in whole days: none is published later than that.
 const ID_AGE_MAX: TimeDelta = TimeDelta::days(8);
-/// Clocks of two machines may differ by this much.
-const ID_AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
+/// A clock may be wrong by hours, and what it made is healthy all the same. The inbox has a place
+/// for ids of the next week, so this is far from where one would have none.
+const ID_AHEAD_MAX: TimeDelta = TimeDelta::days(2);
 
 /// A record that is an event this service listens to.
 pub(crate) struct Decoded<I> {

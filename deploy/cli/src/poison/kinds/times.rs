@@ -32,11 +32,11 @@ pub(super) const KINDS: &[Kind] = &[
         },
     ),
     Kind::new(
-        "an id of in ten minutes",
+        "an id of in three days",
         EVERY,
         DeadLetter(ODD),
         |record, draw| {
-            made_at(record, draw.event_id, draw.now + TimeDelta::minutes(10));
+            made_at(record, draw.event_id, draw.now + TimeDelta::days(3));
         },
     ),
     Kind::new("an id of 9999", EVERY, DeadLetter(ODD), |record, draw| {
