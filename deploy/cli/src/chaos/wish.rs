@@ -37,10 +37,8 @@ impl Wish {
         let generation = n / (ORDERS_PER_CUSTOMER * CUSTOMERS_AT_ONCE);
         let customer = generation * CUSTOMERS_AT_ONCE + n % CUSTOMERS_AT_ONCE;
         let of_customer = (n / CUSTOMERS_AT_ONCE) % ORDERS_PER_CUSTOMER;
-        let plain = Basket::of(
-            *dice.pick(&["KETTLE", "TEAPOT", "MUG", "POT", "SCALE", "BOARD"]),
-            dice.between(1, 2),
-        );
+        let sku = *dice.pick(&["KETTLE", "TEAPOT", "MUG", "POT", "SCALE", "BOARD"]);
+        let plain = Basket::of(sku, dice.between(1, 2));
         let (basket, then) = match dice.below(100) {
             0..45 => (plain, Then::Wait),
             45..52 => (plain, Then::Watch),
