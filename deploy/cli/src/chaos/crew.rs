@@ -373,14 +373,18 @@ impl Member {
 
     /// How many records have had their effect.
     pub(super) async fn position(&self) -> anyhow::Result<i64> {
+        self.number("SELECT coalesce(sum(next_offset), 0)::bigint FROM consumer_offsets")
+            .await
+    }
+
+    /// What its database answers.
+    pub(super) async fn number(&self, question: &'static str) -> anyhow::Result<i64> {
         let mut connection = self.connect().await?;
-        let position = sqlx::query_scalar(
-            "SELECT coalesce(sum(next_offset), 0)::bigint FROM consumer_offsets",
-        )
-        .fetch_one(&mut connection)
-        .await?;
+        let number = sqlx::query_scalar(question)
+            .fetch_one(&mut connection)
+            .await?;
         connection.close().await?;
-        Ok(position)
+        Ok(number)
     }
 
     /// Waits until more records had their effect than once, or nothing more comes.

@@ -262,13 +262,9 @@ async fn works_again(member: &Member, before: i64) -> anyhow::Result<()> {
 
 /// Partitions whose last owner died before it had committed anything.
 async fn marked(member: &Member) -> anyhow::Result<i64> {
-    let mut connection = member.connect().await?;
-    let marked =
-        sqlx::query_scalar("SELECT count(*) FROM consumer_offsets WHERE attempted_to IS NOT NULL")
-            .fetch_one(&mut connection)
-            .await?;
-    connection.close().await?;
-    Ok(marked)
+    member
+        .number("SELECT count(*) FROM consumer_offsets WHERE attempted_to IS NOT NULL")
+        .await
 }
 
 /// A second instance leaves in order.
@@ -312,12 +308,9 @@ async fn settle(member: &Member) -> anyhow::Result<()> {
 
 /// It rises whenever a partition gets another owner.
 async fn epochs(member: &Member) -> anyhow::Result<i64> {
-    let mut connection = member.connect().await?;
-    let epochs = sqlx::query_scalar("SELECT coalesce(sum(epoch), 0)::bigint FROM consumer_offsets")
-        .fetch_one(&mut connection)
-        .await?;
-    connection.close().await?;
-    Ok(epochs)
+    member
+        .number("SELECT coalesce(sum(epoch), 0)::bigint FROM consumer_offsets")
+        .await
 }
 
 async fn relays(member: &Member, service: &str) -> anyhow::Result<i64> {
