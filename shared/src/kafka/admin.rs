@@ -12,7 +12,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// Topics keep a week; `processed_events` keeps longer, so nothing that can return acts twice.
 const RETENTION_MS: &str = "604800000";
 /// A dead letter is its original with headers added.
-const DEAD_LETTER_BYTES_MAX: &str = "2097152";
+pub const DEAD_LETTER_BYTES_MAX: &str = "2097152";
 
 #[derive(Debug, Clone)]
 pub struct NewTopicSpec {

@@ -3,6 +3,7 @@
 use rdkafka::ClientConfig;
 
 use crate::config::{CommonConfig, GroupProtocol};
+use crate::kafka::admin::DEAD_LETTER_BYTES_MAX;
 
 /// An event is a few hundred bytes; what is far larger is refused before it is decoded.
 pub const VALUE_BYTES_MAX: usize = 256 * 1024;
@@ -56,7 +57,7 @@ pub fn producer(config: &CommonConfig, client_id: &str) -> ClientConfig {
         .set("queue.buffering.max.kbytes", "32768")
         .set("queue.buffering.max.messages", "50000")
         // Dead letters carry more headers than their originals.
-        .set("message.max.bytes", "2097152");
+        .set("message.max.bytes", DEAD_LETTER_BYTES_MAX);
     client
 }
 

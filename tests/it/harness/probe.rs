@@ -7,6 +7,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
+use shared::kafka::admin::DEAD_LETTER_BYTES_MAX;
 use sqlx::PgPool;
 use ticketrail::poison::Record;
 
@@ -115,7 +116,7 @@ pub(crate) async fn publish(
 ) {
     let producer: FutureProducer = ClientConfig::new()
         .set("bootstrap.servers", kafka)
-        .set("message.max.bytes", "2097152")
+        .set("message.max.bytes", DEAD_LETTER_BYTES_MAX)
         .create()
         .expect("a producer");
     let mut owned = OwnedHeaders::new();
@@ -146,7 +147,7 @@ pub(crate) async fn publish_all(
 ) -> Vec<(i32, i64)> {
     let producer: FutureProducer = ClientConfig::new()
         .set("bootstrap.servers", kafka)
-        .set("message.max.bytes", "2097152")
+        .set("message.max.bytes", DEAD_LETTER_BYTES_MAX)
         .create()
         .expect("a producer");
     let mut sent = Vec::new();

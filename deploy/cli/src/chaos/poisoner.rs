@@ -14,6 +14,7 @@ use shared::avro::registry::Registry;
 use shared::clock::process_now;
 use shared::crash;
 use shared::event::new_id;
+use shared::kafka::admin::DEAD_LETTER_BYTES_MAX;
 use tokio_util::sync::CancellationToken;
 
 use super::dice::Dice;
@@ -48,7 +49,7 @@ impl Poisoner {
             .set("enable.idempotence", "true")
             .set("message.timeout.ms", "0")
             // The topic decides what is too large, not this client.
-            .set("message.max.bytes", "2097152")
+            .set("message.max.bytes", DEAD_LETTER_BYTES_MAX)
             .create()
             .context("cannot make a Kafka client")?;
         Ok(Arc::new(Self {
