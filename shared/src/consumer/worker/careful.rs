@@ -31,30 +31,21 @@ const ALONE: i16 = 2;
 
 impl<H: EventHandler> Worker<H> {
     /// What is tried in one transaction: everything; where some of it is suspect, a little at a
-    /// time; and where a little was, record after record.
+    /// time; and what was one of a little by itself.
     pub(super) fn parts(&self, records: &[Arrived<H::Incoming>]) -> VecDeque<Range<usize>> {
-        let everything = 0..records.len();
-        if self.owned.values().all(|owned| owned.suspects.is_none()) {
-            return std::iter::once(everything).collect();
-        }
-        let suspects = records
+        let attempts: Vec<Option<i16>> = records
             .iter()
-            .filter(|arrived| !arrived.known)
-            .filter_map(|arrived| self.suspects(&arrived.record));
-        let attempts: Vec<i16> = suspects.map(|(suspects, _)| suspects.attempts).collect();
-        let size = match attempts.iter().max() {
-            None => return std::iter::once(everything).collect(),
-            Some(0) => CHUNK,
-            Some(_) => 1,
-        };
-        tracing::warn!(
-            "Careful with {} records that their last owner did not get through",
-            attempts.len()
-        );
-        everything
-            .step_by(size)
-            .map(|begin| begin..records.len().min(begin + size))
-            .collect()
+            .map(|arrived| {
+                let suspects = self.suspects(&arrived.record).filter(|_| !arrived.known);
+                suspects.map(|(suspects, _)| suspects.attempts)
+            })
+            .collect();
+        let suspects = attempts.iter().flatten().count();
+        if suspects == 0 {
+            return std::iter::once(0..records.len()).collect();
+        }
+        tracing::warn!("Careful with {suspects} records that their last owner did not get through");
+        cut(&attempts)
     }
 
     /// Kafka delivers again what is below the fence. What the inbox knows of it is not decoded: a
@@ -180,5 +171,49 @@ impl<H: EventHandler> Worker<H> {
                 self.handle.trust(*partition, owned.token, owned.fence);
             }
         }
+    }
+}
+
+/// By how often each suspect record was attempted: one that was attempted as one of a chunk stands
+/// alone now, all others in chunks. The many that nothing is held against must not pay for the few.
+fn cut(attempts: &[Option<i16>]) -> VecDeque<Range<usize>> {
+    let is_alone = |attempts: &Option<i16>| attempts.is_some_and(|attempts| attempts > 0);
+    let mut parts = VecDeque::new();
+    let mut begin = 0;
+    for run in attempts.chunk_by(|a, b| is_alone(a) == is_alone(b)) {
+        let end = begin + run.len();
+        let size = if is_alone(&run[0]) { 1 } else { CHUNK };
+        let begins = (begin..end).step_by(size);
+        parts.extend(begins.map(|begin| begin..end.min(begin + size)));
+        begin = end;
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHUNK, cut};
+
+    #[test]
+    fn only_what_was_attempted_in_a_chunk_is_attempted_alone() {
+        let mut attempts = vec![None; CHUNK];
+        attempts.extend([Some(0); CHUNK]);
+        attempts.extend([Some(1), Some(1)]);
+        attempts.extend([None; 3]);
+        let end = attempts.len();
+
+        let parts = cut(&attempts);
+
+        let (chunks, alone) = (2 * CHUNK, 2 * CHUNK + 2);
+        assert_eq!(
+            parts,
+            [
+                0..CHUNK,
+                CHUNK..chunks,
+                chunks..chunks + 1,
+                chunks + 1..alone,
+                alone..end,
+            ]
+        );
     }
 }
