@@ -17,6 +17,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 /// Mails on their way at a time: enough to hide the server's latency, few enough to be welcome.
 pub(crate) const CONNECTIONS_MAX: u32 = 8;
 
+#[derive(Clone)]
 pub(crate) struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,

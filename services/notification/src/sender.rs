@@ -1,5 +1,6 @@
 //! Takes due mails, sends them, and books what became of each.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -34,6 +35,16 @@ struct Tried {
     outcome: Outcome,
     /// Of the span that sent it, so that what follows belongs to the order's trace.
     traceparent: Option<String>,
+}
+
+impl Tried {
+    fn untried(notification: Notification) -> Self {
+        Self {
+            notification,
+            outcome: Outcome::Untried,
+            traceparent: None,
+        }
+    }
 }
 
 pub(crate) async fn send_mails(rail: Rail, config: Config) -> anyhow::Result<()> {
@@ -84,21 +95,28 @@ async fn send_claimed(
     claimed: Vec<Notification>,
     now: DateTime<Utc>,
 ) -> Result<bool, HandlerError> {
-    let away = AtomicBool::new(false);
+    let away = Arc::new(AtomicBool::new(false));
     let mut tried = stream::iter(claimed)
-        .map(|notification| async {
-            if away.load(Ordering::Relaxed) || rail.stopping().is_cancelled() {
-                return Tried {
-                    notification,
-                    outcome: Outcome::Untried,
-                    traceparent: None,
+        .map(|notification| {
+            let (rail, mailer, away) = (rail.clone(), mailer.clone(), Arc::clone(&away));
+            // A task of its own, so that it goes on while others are booked.
+            let trying = tokio::spawn(async move {
+                let hopeless = away.load(Ordering::Relaxed) || rail.stopping().is_cancelled();
+                let tried = if hopeless {
+                    Tried::untried(notification)
+                } else {
+                    send(&mailer, notification, now).await
                 };
+                if matches!(tried.outcome, Outcome::Unreachable(_)) {
+                    away.store(true, Ordering::Relaxed);
+                }
+                tried
+            });
+            async {
+                trying
+                    .await
+                    .unwrap_or_else(|panic| resume_unwind(panic.into_panic()))
             }
-            let tried = send(mailer, notification, now).await;
-            if matches!(tried.outcome, Outcome::Unreachable(_)) {
-                away.store(true, Ordering::Relaxed);
-            }
-            tried
         })
         .buffer_unordered(CONNECTIONS_MAX as usize)
         // What is sent is booked while the rest is on its way.
@@ -107,8 +125,7 @@ async fn send_claimed(
         let span = tracing::info_span!("book mails", mails = tried.len());
         book(rail, tried).instrument(span).await?;
     }
-    drop(tried);
-    Ok(!away.into_inner())
+    Ok(!away.load(Ordering::Relaxed))
 }
 
 async fn send(mailer: &Mailer, notification: Notification, now: DateTime<Utc>) -> Tried {
