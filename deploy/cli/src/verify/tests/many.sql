@@ -12,12 +12,26 @@ SELECT service, id + 1000 * n, tx_id, created_at, pg_temp.s(event_id, n),
 FROM worlds CROSS JOIN chk.outbox WHERE version IS NOT NULL;
 INSERT INTO topic.records
 SELECT topic, partition, "offset" + 100 * n, published_at, pg_temp.s(event_id, n),
-       pg_temp.s(causation_id, n), version, type, pg_temp.s(key::uuid, n)::text, value, headers,
+       pg_temp.s(causation_id, n), version, type,
+       CASE key WHEN 'poison' THEN key || n ELSE pg_temp.s(key::uuid, n)::text END, value, headers,
        pg_temp.s(subject::uuid, n)::text, customer_id, part, problem
-FROM worlds CROSS JOIN topic.records WHERE key <> 'poison';
+FROM worlds CROSS JOIN topic.records;
 INSERT INTO chk.processed
-SELECT service, pg_temp.s(event_id, n), outcome, tx + 100 * n
-FROM worlds CROSS JOIN chk.processed WHERE tx NOT IN (70, 72);
+SELECT service, pg_temp.s(event_id, n), outcome, tx + 100 * n FROM worlds CROSS JOIN chk.processed;
+
+-- A bad record for each three orders: what it costs to judge them shows only when they are many.
+INSERT INTO chk.dead_letters
+SELECT service, pg_temp.s(event_id, n), topic, partition, "offset" + 100 * n, key || n::text::bytea,
+       state, attempts, value
+FROM worlds CROSS JOIN chk.dead_letters;
+INSERT INTO chk.outbox
+SELECT service, id + 1000 * n, tx_id, created_at, pg_temp.s(event_id, n),
+       pg_temp.s(causation_id, n), version, shard, type, topic, key, value
+FROM worlds CROSS JOIN chk.outbox WHERE version IS NULL;
+INSERT INTO topic.letters
+SELECT topic, partition, "offset" + n, pg_temp.s(event_id, n), key || n, value, headers, service,
+       code, source_topic, source_partition, source_offset + 100 * n
+FROM worlds CROSS JOIN topic.letters;
 UPDATE chk.fences SET next_offset = next_offset + 100 * (SELECT max(n) FROM worlds);
 
 INSERT INTO ord.orders
@@ -73,3 +87,7 @@ FROM worlds CROSS JOIN hist.requests;
 INSERT INTO hist.observations
 SELECT o.n + 100 * w.n, pg_temp.s(order_id, w.n), customer_id, status, at
 FROM worlds AS w CROSS JOIN hist.observations AS o;
+INSERT INTO hist.poison
+SELECT topic, partition, "offset" + 100 * n, kind, value FROM worlds CROSS JOIN hist.poison;
+INSERT INTO hist.poisoned
+SELECT topic, partition, "offset" + 100 * n, service FROM worlds CROSS JOIN hist.poisoned;
