@@ -11,6 +11,7 @@ use shared::batch::{Cause, HandlerError, Outgoing};
 use shared::breaker::{Allowance, Breaker};
 use shared::rail::Rail;
 use shared::telemetry::{self, propagation};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
@@ -22,8 +23,8 @@ use crate::store;
 
 /// How long a mail waits at most before somebody looks; low stock has to be out within 10 s.
 const POLL: Duration = Duration::from_millis(250);
-/// Five rounds of eight mails: at the mailer's timeout of 10 s each, 50 s at worst.
-const CLAIMED_MAX: usize = 40;
+/// Five rounds of sixteen mails: at the mailer's timeout of 10 s each, 50 s at worst.
+const CLAIMED_MAX: usize = 80;
 /// Longer than sending all that was claimed can take. After a crash a mail waits this long.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
 /// A mail server that was away is found within this time when it returns.
@@ -96,11 +97,14 @@ async fn send_claimed(
     now: DateTime<Utc>,
 ) -> Result<bool, HandlerError> {
     let away = Arc::new(AtomicBool::new(false));
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
     let mut tried = stream::iter(claimed)
         .map(|notification| {
-            let (rail, mailer, away) = (rail.clone(), mailer.clone(), Arc::clone(&away));
+            let (rail, mailer) = (rail.clone(), mailer.clone());
+            let (away, places) = (Arc::clone(&away), Arc::clone(&places));
             // A task of its own, so that it goes on while others are booked.
             let trying = tokio::spawn(async move {
+                let _place = places.acquire().await.expect("nobody closes it");
                 let hopeless = away.load(Ordering::Relaxed) || rail.stopping().is_cancelled();
                 let tried = if hopeless {
                     Tried::untried(notification)
@@ -118,7 +122,7 @@ async fn send_claimed(
                     .unwrap_or_else(|panic| resume_unwind(panic.into_panic()))
             }
         })
-        .buffer_unordered(CONNECTIONS_MAX as usize)
+        .buffer_unordered(CLAIMED_MAX)
         // What is sent is booked while the rest is on its way.
         .ready_chunks(CLAIMED_MAX);
     while let Some(tried) = tried.next().await {
