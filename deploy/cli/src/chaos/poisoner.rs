@@ -81,7 +81,8 @@ impl Poisoner {
         let mut drawn = Vec::new();
         let every = over / u32::try_from(records.max(1)).unwrap_or(u32::MAX);
         let mut next = tokio::time::interval(every.max(Duration::from_millis(1)));
-        for _ in 0..records {
+        let mut left = records;
+        while left > 0 {
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = next.tick() => {}
@@ -90,13 +91,14 @@ impl Poisoner {
                 drawn = kinds();
                 dice.shuffle(&mut drawn);
             }
-            let Some((kind, event_type)) = drawn.pop() else {
-                break;
-            };
-            let poison = self.draw(kind, event_type);
             // Harmless, or good for somebody: then others would have to know of it.
-            if poison.is_put_aside_by_all() {
-                self.send(&poison).await?;
+            while let Some((kind, event_type)) = drawn.pop() {
+                let poison = self.draw(kind, event_type);
+                if poison.is_put_aside_by_all() {
+                    self.send(&poison).await?;
+                    left -= 1;
+                    break;
+                }
             }
         }
         Ok(())
