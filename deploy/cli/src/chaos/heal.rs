@@ -11,6 +11,8 @@ use crate::client::Client;
 
 /// What the promise says.
 pub(super) const ENDED_WITHIN: Duration = Duration::from_secs(60);
+const SENT_WITHIN: Duration = Duration::from_secs(600);
+const SAY_EVERY: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(500);
 const LAST_CALLS: usize = 5;
 
@@ -28,6 +30,30 @@ pub(super) async fn until_ended(arena: &Arena) -> anyhow::Result<(Duration, i64)
         if left == 0 || since.elapsed() > ENDED_WITHIN {
             connection.close().await?;
             return Ok((since.elapsed(), left));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Waits until no mail is on its way. Nobody is promised when: they go out at the pace of a mail
+/// server that was away, and what waits for them is only that the laws are about a system at rest.
+pub(super) async fn until_sent(arena: &Arena) -> anyhow::Result<()> {
+    let since = Instant::now();
+    let mut connection = arena.member("notification")?.connect().await?;
+    let mut said = None;
+    loop {
+        let left: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM notifications WHERE state = 'pending'")
+                .fetch_one(&mut connection)
+                .await?;
+        if left == 0 || since.elapsed() > SENT_WITHIN {
+            return Ok(connection.close().await?);
+        }
+        if said.is_none_or(|said: Instant| said.elapsed() > SAY_EVERY) {
+            arena
+                .progress
+                .say("chaos", format!("{left} mails are on their way"));
+            said = Some(Instant::now());
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -159,8 +159,9 @@ impl Chaos {
             ),
         );
 
-        let live = watch.stop().await?;
         source.settle = heal::ENDED_WITHIN.saturating_sub(healed.elapsed());
+        heal::until_sent(arena).await?;
+        let live = watch.stop().await?;
         let kills = arena.kills.lock().expect("no holder panics").clone();
         history.killed(&kills)?;
         let report = verify::verify(&source, &arena.progress).await?;
