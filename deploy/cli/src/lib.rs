@@ -98,12 +98,20 @@ enum Verb {
     /// Receive mails as files
     #[command(hide = true)]
     MailSink(mail_sink::MailSink),
-    /// Be the monolith that a benchmark compares with
-    #[command(hide = true)]
-    Peer(monolith::Monolith),
+    /// Be what a benchmark compares with
+    #[command(hide = true, subcommand)]
+    Peer(Peer),
     /// Be a provider outside
     #[command(hide = true)]
     Provider(provider::Provider),
+}
+
+#[derive(Subcommand)]
+enum Peer {
+    /// A shop in one process
+    Monolith(monolith::Monolith),
+    /// Inventory with one transaction per message
+    Textbook(textbook::Textbook),
 }
 
 /// A promise was found broken: exit code 1.
@@ -121,7 +129,8 @@ pub fn main() -> ExitCode {
     match verb {
         // A service brings its own runtime and its own telemetry.
         Verb::Run(run) => run.run(),
-        Verb::Peer(peer) => monolith::main(peer),
+        Verb::Peer(Peer::Monolith(monolith)) => monolith::main(monolith),
+        Verb::Peer(Peer::Textbook(textbook)) => textbook::main(textbook),
         Verb::Provider(provider) => provider::main(provider),
         verb => block_on(verb.run()),
     }

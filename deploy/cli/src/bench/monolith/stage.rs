@@ -106,7 +106,12 @@ impl Stage {
         let charges = format!("{}/charges", self.url(GATEWAY_PORT));
         let log = self.layout.log("monolith");
         Program::new("monolith", Kind::Service, &self.layout.ticketrail, log)
-            .args(["peer", "--addr", url.trim_start_matches("http://")])
+            .args([
+                "peer",
+                "monolith",
+                "--addr",
+                url.trim_start_matches("http://"),
+            ])
             .args(["--database-url", &self.monolith_database])
             .args(["--gateway-url", &charges])
             .args(["--smtp-url", &self.layout.endpoints().smtp])
