@@ -1,8 +1,8 @@
 //! What Ticketrail does a second, beside what the same machine allows for the same rows.
 //!
 //! In the order of a run: a stack of its own ([`parts`]), what the machine is like ([`machine`]),
-//! rounds of every subject in turn ([`rounds`]), one folder per bench, and the figures
-//! ([`summary`], [`report`]).
+//! rounds of every subject in turn ([`rounds`]), one folder per bench, the figures ([`summary`],
+//! [`report`]), which [`targets`] they reach, and a [`page`] of them.
 //!
 //! - **A figure is a ratio inside one run**: the same broker, the same Postgres, fresh databases
 //!   and topics for each round, the subjects in turn.
@@ -14,20 +14,28 @@ mod apply_drain;
 mod intake;
 mod machine;
 mod monolith;
+mod page;
 mod parts;
+mod relay;
 mod report;
 mod rounds;
 mod rows;
+mod saga;
 mod summary;
+mod targets;
+
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use self::apply_drain::ApplyDrain;
+use self::apply_drain::{ApplyDrain, Disturbance, Disturbed};
 use self::intake::Intake;
 use self::monolith::MonolithArgs;
 use self::parts::Parts;
-use self::report::Report;
+use self::relay::Relay;
+use self::report::{Report, Summary};
 use self::rounds::Plan;
+use self::saga::{Saga, SagaLatency};
 use crate::Broken;
 use crate::local::Progress;
 
@@ -35,12 +43,15 @@ use crate::local::Progress;
 pub(crate) struct Bench {
     #[arg(required = true, value_enum)]
     names: Vec<Name>,
-    /// Events or orders in a round. Default: 1000000 events, 50000 orders
+    /// About two minutes a bench, instead of what a record needs
+    #[arg(long)]
+    quick: bool,
+    /// Events, records or orders in a round, instead of the bench's own number
     #[arg(long, value_parser = clap::value_parser!(u32).range(1_000..=100_000_000))]
     n: Option<u32>,
     /// Rounds that count; those in which the disk changed its pace are run again, once each
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
-    rounds: u32,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: Option<u32>,
     /// Connections that place orders, each waiting for its answer before the next
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=2_000))]
     clients: u32,
@@ -48,17 +59,51 @@ pub(crate) struct Bench {
     monolith: MonolithArgs,
     #[arg(long)]
     json: bool,
+    /// Where `all` keeps its rounds, `report` finds them, and pages and pictures go
+    #[arg(long, default_value = "docs/benchmarks")]
+    out: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Name {
     /// `OrderPlaced` events that wait in Kafka, through inventory
     ApplyDrain,
+    /// The same with repeats, records that cannot be read, and a kill half way
+    ApplyDrainDup,
+    /// The same with nine orders of ten for one article
+    HotSku,
+    /// The same with an inbox that knows ten million events
+    HistoryGrowth,
+    /// The same with every order traced
+    OtelCost,
     /// Orders placed over HTTP, each answered after its commit
     Intake,
+    /// A backlog in the outbox, through the relay
+    Relay,
+    /// Orders over HTTP, through all services, to their end
+    Saga,
+    /// From placing to the decision, at half the load that the suite can take
+    SagaLatency,
     /// The same load on a monolith, with the parties outside slow and away; draws two pictures
     Monolith,
+    /// Every bench but `monolith`, and which targets hold
+    All,
+    /// A page and a picture of what `all` kept
+    Report,
 }
+
+/// What `all` runs, in this order.
+const ALL: [Name; 9] = [
+    Name::ApplyDrain,
+    Name::ApplyDrainDup,
+    Name::HotSku,
+    Name::HistoryGrowth,
+    Name::OtelCost,
+    Name::Intake,
+    Name::Relay,
+    Name::Saga,
+    Name::SagaLatency,
+];
 
 impl Bench {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
@@ -74,45 +119,95 @@ impl Bench {
         if cfg!(debug_assertions) {
             progress.say("bench", "this is a debug build: its figures say little");
         }
-        if self.names.contains(&Name::Monolith) {
-            monolith::run(&self.monolith, self.json, &progress).await?;
+        let mut in_rounds = Vec::new();
+        let mut keeps = false;
+        for name in &self.names {
+            match name {
+                Name::Monolith => {
+                    monolith::run(&self.monolith, &self.out, self.json, &progress).await?;
+                }
+                Name::Report => page::write(&self.out)?,
+                Name::All => {
+                    in_rounds.extend(ALL);
+                    keeps = true;
+                }
+                name => in_rounds.push(*name),
+            }
         }
-        let in_rounds: Vec<_> = self
-            .names
-            .iter()
-            .filter(|name| **name != Name::Monolith)
-            .collect();
         if in_rounds.is_empty() {
             return Ok(());
         }
-        let parts = Parts::start(&progress).await?;
-        let report = Report::new(self.json);
-        let mut void = Vec::new();
+        let report = Report::new(self.json, keeps.then_some(self.out.as_path()))?;
+        let parts = Parts::start(in_rounds.contains(&Name::OtelCost), &progress).await?;
+        let mut summaries = Vec::new();
         for name in in_rounds {
-            let plan = Plan {
-                rounds: self.rounds,
-                report: &report,
-                progress: &progress,
-            };
-            let summary = match name {
-                Name::ApplyDrain => {
-                    let events = self.n.unwrap_or(1_000_000);
-                    plan.run(&parts, ApplyDrain::new(events)).await?
-                }
-                Name::Intake => {
-                    let orders = self.n.unwrap_or(50_000);
-                    plan.run(&parts, Intake::new(orders, self.clients)).await?
-                }
-                Name::Monolith => unreachable!("it has had its turn"),
-            };
+            let summary = self.bench(name, &parts, &report, &progress).await?;
             report.summary(&summary)?;
-            void.extend(summary.void());
+            summaries.push(summary);
         }
         parts.end().await?;
+        if keeps && !self.json {
+            println!();
+            for reached in targets::reached(&summaries) {
+                println!("{reached}");
+            }
+        }
+        let void: Vec<_> = summaries.iter().flat_map(Summary::void).collect();
         if void.is_empty() {
             Ok(())
         } else {
             Err(Broken(void.join("; ")).into())
+        }
+    }
+
+    async fn bench(
+        &self,
+        name: Name,
+        parts: &Parts,
+        report: &Report,
+        progress: &Progress,
+    ) -> anyhow::Result<Summary> {
+        let plan = Plan {
+            rounds: self.rounds.unwrap_or(if self.quick { 2 } else { 5 }),
+            report,
+            progress,
+        };
+        let size = |full, quick| self.n.unwrap_or(if self.quick { quick } else { full });
+        let disturbed = |by| Disturbed::new(by, size(1_000_000, 300_000));
+        match name {
+            Name::ApplyDrain => {
+                let events = size(1_000_000, 300_000);
+                plan.run(parts, ApplyDrain::new(events)).await
+            }
+            Name::ApplyDrainDup => plan.run(parts, disturbed(Disturbance::Repeats)).await,
+            Name::HotSku => plan.run(parts, disturbed(Disturbance::HotSku)).await,
+            Name::HistoryGrowth => {
+                let events = if self.quick { 1_000_000 } else { 10_000_000 };
+                let history = Disturbance::History { events };
+                plan.run(parts, disturbed(history)).await
+            }
+            Name::OtelCost => plan.run(parts, disturbed(Disturbance::Traces)).await,
+            Name::Intake => {
+                let orders = size(50_000, 20_000);
+                plan.run(parts, Intake::new(orders, self.clients)).await
+            }
+            Name::Relay => {
+                let rows = size(1_000_000, 300_000);
+                plan.run(parts, Relay::new(rows)).await
+            }
+            Name::Saga => {
+                let orders = size(20_000, 5_000);
+                let saga = Saga::new(orders, self.clients, progress);
+                plan.run(parts, saga).await
+            }
+            Name::SagaLatency => {
+                let orders = size(20_000, 5_000);
+                let latency = SagaLatency::new(orders, self.clients, progress);
+                plan.run(parts, latency).await
+            }
+            Name::Monolith | Name::All | Name::Report => {
+                unreachable!("it is no bench in rounds")
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A stack of the run's own, which ends with it and leaves nothing behind.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use rdkafka::ClientConfig;
@@ -8,9 +9,12 @@ use shared::kafka::admin::{create_topics, delete_topics};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::init::Init;
-use crate::local::program::Program;
-use crate::local::{self, Layout, Part, Progress, Tuning, databases, ports};
+use crate::local::program::{Kind, Program};
+use crate::local::{self, Health, Layout, Part, Progress, Tuning, databases, ports};
 use crate::services;
+use crate::verify::Source;
+
+const HEALTHY_WITHIN: Duration = Duration::from_secs(30);
 
 pub(super) struct Parts {
     stack: local::Stack,
@@ -30,12 +34,16 @@ impl Drop for Wipe {
 }
 
 impl Parts {
-    pub(super) async fn start(progress: &Progress) -> anyhow::Result<Self> {
+    /// With Jaeger, which takes long to build the first time, where somebody sends traces.
+    pub(super) async fn start(with_jaeger: bool, progress: &Progress) -> anyhow::Result<Self> {
         let dir = std::env::temp_dir().join(format!("ticketrail-bench-{}", std::process::id()));
         let mut layout = Layout::new(dir, ports::find_free_offset()?)?;
         layout.tuning = Tuning::Bench;
         let wipe = Wipe(layout.clone());
-        let wanted = [Part::Postgres, Part::Kafka, Part::Registry];
+        let mut wanted = vec![Part::Postgres, Part::Kafka, Part::Registry, Part::Mail];
+        if with_jaeger {
+            wanted.push(Part::Jaeger);
+        }
         let stack = local::start(&layout, &wanted, progress).await?;
         Init::of(&layout).apply(progress).await?;
         Ok(Self { stack, wipe })
@@ -69,19 +77,51 @@ impl Parts {
 
     /// A copy of a service's tables as they are before the first event, with the same owner.
     pub(super) async fn fresh_database(&self, service: &str, name: &str) -> anyhow::Result<String> {
-        let template = format!("ticketrail_{service}");
+        self.copy_database(service, &owner(service), name).await
+    }
+
+    /// One without tables, of the same owner as a service's.
+    pub(super) async fn empty_database(&self, service: &str, name: &str) -> anyhow::Result<String> {
+        self.create_database(service, name, "").await
+    }
+
+    /// A copy of any of the databases of this run, which nobody may be using.
+    pub(super) async fn copy_database(
+        &self,
+        service: &str,
+        from: &str,
+        name: &str,
+    ) -> anyhow::Result<String> {
+        let how = format!("TEMPLATE {from} STRATEGY FILE_COPY");
+        self.create_database(service, name, &how).await
+    }
+
+    async fn create_database(
+        &self,
+        service: &str,
+        name: &str,
+        how: &str,
+    ) -> anyhow::Result<String> {
+        let owner = owner(service);
         self.drop_database(name).await?;
-        self.administer(format!(
-            "CREATE DATABASE {name} TEMPLATE {template} OWNER {template}"
-        ))
-        .await?;
-        let url = databases::url(self.layout().ports().postgres, &template);
-        Ok(url.replace(&format!("/{template}?"), &format!("/{name}?")))
+        self.administer(format!("CREATE DATABASE {name} OWNER {owner} {how}"))
+            .await?;
+        let url = databases::url(self.layout().ports().postgres, &owner);
+        Ok(url.replace(&format!("/{owner}?"), &format!("/{name}?")))
     }
 
     pub(super) async fn drop_database(&self, name: &str) -> anyhow::Result<()> {
         self.administer(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
             .await
+    }
+
+    pub(super) async fn has_database(&self, name: &str) -> anyhow::Result<bool> {
+        let mut admin = self.admin().await?;
+        let found = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)";
+        Ok(sqlx::query_scalar(found)
+            .bind(name)
+            .fetch_one(&mut admin)
+            .await?)
     }
 
     pub(super) async fn checkpoint(&self) -> anyhow::Result<()> {
@@ -94,6 +134,18 @@ impl Parts {
         Ok(sqlx::query_scalar("SELECT wal_sync FROM pg_stat_wal")
             .fetch_one(&mut admin)
             .await?)
+    }
+
+    /// How much Postgres has written to its log since it was made.
+    pub(super) async fn wal_bytes(&self) -> anyhow::Result<i64> {
+        let mut admin = self.admin().await?;
+        let written = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint";
+        Ok(sqlx::query_scalar(written).fetch_one(&mut admin).await?)
+    }
+
+    /// What `verify` looks at.
+    pub(super) fn source(&self) -> Source {
+        Source::of(self.layout())
     }
 
     async fn admin(&self) -> anyhow::Result<PgConnection> {
@@ -135,18 +187,69 @@ impl Parts {
         database_url: &str,
         namespace: &str,
     ) -> anyhow::Result<Program> {
-        let mut program = services::program(self.layout(), name, true)?
-            .env("DATABASE_URL", database_url)
-            .env("KAFKA_NAMESPACE", namespace);
+        let mut program = self.traced_service(name, database_url, namespace)?;
         program.env.remove("OTEL_EXPORTER_OTLP_ENDPOINT");
         Ok(program)
+    }
+
+    /// The same with traces, for which Jaeger has to be there.
+    pub(super) fn traced_service(
+        &self,
+        name: &str,
+        database_url: &str,
+        namespace: &str,
+    ) -> anyhow::Result<Program> {
+        Ok(services::program(self.layout(), name, true)?
+            .env("DATABASE_URL", database_url)
+            .env("KAFKA_NAMESPACE", namespace))
+    }
+
+    /// The textbook's inventory, in the place of ours.
+    pub(super) fn textbook(&self, database_url: &str, namespace: &str) -> Program {
+        let ports = self.layout().ports();
+        let inventory = ports.service("inventory").expect("it is one of the five");
+        let address = format!("127.0.0.1:{}", inventory.api);
+        let health = Health::Http(format!("http://{address}/health"));
+        let log = self.layout().log("textbook");
+        Program::new("textbook", Kind::Service, &self.layout().ticketrail, log)
+            .args(["peer", "textbook", "--addr", &address])
+            .args(["--database-url", database_url])
+            .args([
+                "--kafka-bootstrap-servers",
+                &self.layout().endpoints().kafka,
+            ])
+            .args(["--schema-registry-url", &self.registry()])
+            .args(["--kafka-namespace", namespace])
+            .healthy(health, HEALTHY_WITHIN)
+            .address(address)
     }
 
     pub(super) async fn start_service(&self, program: Program) -> anyhow::Result<()> {
         Ok(self.stack.spawn(program).await?)
     }
 
+    /// What a process keeps in memory now.
+    pub(super) async fn memory_mb(&self, name: &str) -> anyhow::Result<f64> {
+        let status = self.stack.status().await?;
+        let process = status.iter().find(|part| part.name == name);
+        Ok(process.map_or(0.0, |process| process.rss_bytes as f64 / 1e6))
+    }
+
+    /// With a signal that it cannot catch.
+    pub(super) async fn kill_service(&self, name: &str) -> anyhow::Result<()> {
+        Ok(self.stack.kill(name).await?)
+    }
+
+    pub(super) async fn restart_service(&self, name: &str) -> anyhow::Result<()> {
+        Ok(self.stack.restart(name).await?)
+    }
+
     pub(super) async fn stop_service(&self, name: &str) -> anyhow::Result<()> {
         Ok(self.stack.stop(name).await?)
     }
+}
+
+/// The role that a service has, and the database that it has otherwise.
+fn owner(service: &str) -> String {
+    format!("ticketrail_{service}")
 }

@@ -2,16 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Mutex;
 
-use serde::Serialize;
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+/// Where the lines are kept, in the folder that is named for them.
+pub(super) const ROUNDS: &str = "rounds.jsonl";
 
 /// Who was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Subject {
     Ours,
-    /// The same rows as most programs write them.
+    /// The same work as most programs do it.
     Peer,
+    /// Ours, with nothing that disturbs it.
+    Clean,
+    /// The same effects in the rows that most programs would write, by a plain connection.
+    Plain,
     /// The same rows, written by a plain connection that does nothing else.
     Limit,
 }
@@ -21,6 +33,8 @@ impl Subject {
         match self {
             Self::Ours => "ours",
             Self::Peer => "peer",
+            Self::Clean => "clean",
+            Self::Plain => "plain",
             Self::Limit => "limit",
         }
     }
@@ -52,24 +66,26 @@ pub(super) struct Figure {
 }
 
 /// A bench after its last round.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Summary {
     pub(super) summary: bool,
-    pub(super) bench: &'static str,
+    pub(super) bench: String,
     /// What one unit is.
-    pub(super) unit: &'static str,
+    pub(super) unit: String,
     /// Medians over the valid rounds: what ours does for each one that the other does.
     pub(super) ratios: BTreeMap<String, f64>,
     /// The least and the greatest of each ratio.
     pub(super) spread: BTreeMap<String, [f64; 2]>,
+    /// Medians of what ours told beside its speed.
+    pub(super) figures: BTreeMap<String, f64>,
     /// Medians of a second's units.
-    pub(super) per_s: BTreeMap<&'static str, f64>,
+    pub(super) per_s: BTreeMap<String, f64>,
     pub(super) rounds: usize,
     pub(super) rounds_valid: usize,
     pub(super) cores: usize,
     /// How many processes wanted a core when it began and ended, ours included.
     pub(super) load: [f64; 2],
-    pub(super) build: &'static str,
+    pub(super) build: String,
     pub(super) valid: bool,
     /// What the oracle found wrong.
     pub(super) wrong: Vec<String>,
@@ -78,7 +94,7 @@ pub(super) struct Summary {
 impl Summary {
     /// What makes the whole a broken promise.
     pub(super) fn void(&self) -> Vec<String> {
-        let bench = self.bench;
+        let bench = &self.bench;
         self.wrong
             .iter()
             .map(|wrong| format!("{bench} is void: {wrong}"))
@@ -115,25 +131,48 @@ impl fmt::Display for Figure {
 
 pub(super) struct Report {
     json: bool,
+    /// The same lines as JSON, to be kept.
+    kept: Option<Mutex<File>>,
 }
 
 impl Report {
-    pub(super) fn new(json: bool) -> Self {
-        Self { json }
+    /// Keeps every line in the folder, if there is one.
+    pub(super) fn new(json: bool, keep_in: Option<&Path>) -> anyhow::Result<Self> {
+        let kept = keep_in.map(|folder| {
+            std::fs::create_dir_all(folder)?;
+            File::create(folder.join(ROUNDS))
+        });
+        let kept = kept.transpose().with_context(|| {
+            let folder = keep_in.unwrap_or(Path::new("")).display();
+            format!("cannot keep the rounds in {folder}")
+        })?;
+        Ok(Self {
+            json,
+            kept: kept.map(Mutex::new),
+        })
     }
 
-    pub(super) fn figure(&self, figure: &Figure) -> serde_json::Result<()> {
-        if self.json {
-            println!("{}", serde_json::to_string(figure)?);
-            return Ok(());
+    /// Whether it was told as JSON, and nothing is left to be said.
+    fn told(&self, document: &impl Serialize) -> anyhow::Result<bool> {
+        let line = serde_json::to_string(document)?;
+        if let Some(kept) = &self.kept {
+            writeln!(kept.lock().expect("no holder panics"), "{line}")?;
         }
-        println!("{figure}");
+        if self.json {
+            println!("{line}");
+        }
+        Ok(self.json)
+    }
+
+    pub(super) fn figure(&self, figure: &Figure) -> anyhow::Result<()> {
+        if !self.told(figure)? {
+            println!("{figure}");
+        }
         Ok(())
     }
 
-    pub(super) fn summary(&self, summary: &Summary) -> serde_json::Result<()> {
-        if self.json {
-            println!("{}", serde_json::to_string(summary)?);
+    pub(super) fn summary(&self, summary: &Summary) -> anyhow::Result<()> {
+        if self.told(summary)? {
             return Ok(());
         }
         let Summary {

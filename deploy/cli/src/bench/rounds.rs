@@ -16,10 +16,7 @@ const F_MOVES_MIN_MS: f64 = 0.1;
 
 /// One bench.
 pub(super) trait Workload {
-    const NAME: &'static str;
-    const UNIT: &'static str;
-    /// In the order of a round. Ours comes first, because the others write its rows once more.
-    const SUBJECTS: &'static [Subject];
+    fn about(&self) -> About;
 
     /// Units of a round that warms caches and compilers up, and is thrown away.
     fn warm_up(&self) -> Self;
@@ -31,6 +28,15 @@ pub(super) trait Workload {
 
     /// Leaves nothing that a later round would feel.
     async fn clear(&mut self, parts: &Parts) -> anyhow::Result<()>;
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct About {
+    pub(super) name: &'static str,
+    /// What one unit is.
+    pub(super) unit: &'static str,
+    /// In the order of a round. Ours comes first, because others write its rows once more.
+    pub(super) subjects: &'static [Subject],
 }
 
 /// What one subject did.
@@ -76,10 +82,11 @@ impl Plan<'_> {
         parts: &Parts,
         mut workload: W,
     ) -> anyhow::Result<Summary> {
-        self.progress.say(W::NAME, "warming up");
+        let about = workload.about();
+        self.progress.say(about.name, "warming up");
         let mut warm_up = workload.warm_up();
         warm_up.prepare(parts, 0).await?;
-        for subject in W::SUBJECTS {
+        for subject in about.subjects {
             warm_up.measure(parts, *subject).await?;
         }
         warm_up.clear(parts).await?;
@@ -92,14 +99,15 @@ impl Plan<'_> {
             && rounds.len() < 2 * self.rounds as usize
         {
             let round = u32::try_from(rounds.len()).expect("there are few rounds") + 1;
-            self.progress.say(W::NAME, format!("round {round}"));
+            self.progress.say(about.name, format!("round {round}"));
             workload.prepare(parts, round).await?;
             let (figures, found) = self.round(parts, &mut workload, round).await?;
             workload.clear(parts).await?;
             rounds.push(figures);
             wrong = found;
         }
-        Ok(summary::of::<W>(
+        Ok(summary::of(
+            about,
             &rounds,
             wrong,
             [load_before, machine::load()],
@@ -116,12 +124,19 @@ impl Plan<'_> {
         let mut f_ms = machine::flush_ms(parts.dir())?;
         let mut figures = Vec::new();
         let mut wrong = Vec::new();
-        for subject in W::SUBJECTS {
+        for subject in workload.about().subjects {
             // Or the first subject would pay for the full pages after it, and the next would not.
             parts.checkpoint().await?;
             let measured = workload.measure(parts, *subject).await?;
             let f_after_ms = machine::flush_ms(parts.dir())?;
-            let figure = figure::<W>(*subject, round, &measured, [f_ms, f_after_ms], k_ms);
+            let figure = figure(
+                workload.about().name,
+                *subject,
+                round,
+                &measured,
+                [f_ms, f_after_ms],
+                k_ms,
+            );
             self.report.figure(&figure)?;
             wrong.extend(measured.wrong);
             figures.push(figure);
@@ -131,7 +146,8 @@ impl Plan<'_> {
     }
 }
 
-fn figure<W: Workload>(
+fn figure(
+    bench: &'static str,
     subject: Subject,
     round: u32,
     measured: &Measured,
@@ -149,7 +165,7 @@ fn figure<W: Workload>(
     why.extend(measured.wrong.iter().cloned());
     let right = measured.wrong.is_empty();
     Figure {
-        bench: W::NAME,
+        bench,
         subject,
         round,
         per_s: right.then(|| units / measured.took.as_secs_f64()),

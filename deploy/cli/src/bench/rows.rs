@@ -3,6 +3,8 @@
 //! They travel as arrays of the tables' own row types, exactly as Postgres sent them: nothing is
 //! parsed or built, so a figure of theirs is the database's and hardly the client's.
 
+use std::ops::Range;
+
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, Postgres};
@@ -13,10 +15,15 @@ pub(super) struct Table {
     pub(super) name: &'static str,
     /// Which of its rows belong to units.
     pub(super) only: &'static str,
-    pub(super) rows_per_unit: u32,
+    /// Which unit a row belongs to, counted from 0.
+    pub(super) unit: &'static str,
     /// Takes the array as `$1`.
     pub(super) insert: &'static str,
 }
+
+/// In a table that only grows, where a row lies says when it was written.
+pub(super) const ONE_A_UNIT: &str = "row_number() OVER (ORDER BY row.tableoid, row.ctid) - 1";
+pub(super) const TWO_A_UNIT: &str = "(row_number() OVER (ORDER BY row.tableoid, row.ctid) - 1) / 2";
 
 /// Rows of one table, as an array in binary form.
 pub(super) struct Rows {
@@ -36,16 +43,11 @@ pub(super) async fn read(
     let mut groups: Vec<Group> = Vec::new();
     for table in tables {
         let Table {
-            name,
-            only,
-            rows_per_unit,
-            ..
+            name, only, unit, ..
         } = table;
-        let rows = units * rows_per_unit;
-        // Where a row lies says when it was written: these tables only grow.
         let statement = format!(
             "SELECT array_agg(row)
-             FROM (SELECT row, (row_number() OVER (ORDER BY row.tableoid, row.ctid) - 1) / {rows}
+             FROM (SELECT row, ({unit}) / {units}
                    FROM {name} AS row
                    WHERE {only}) AS numbered (row, part)
              GROUP BY part
@@ -67,6 +69,24 @@ pub(super) async fn read(
         }
     }
     Ok(groups)
+}
+
+/// Makes rows of one database acceptable to another, whose tables are alike but not copies.
+pub(super) async fn adopt(
+    target: &mut PgConnection,
+    groups: &mut [Group],
+) -> Result<(), sqlx::Error> {
+    // An array says of which type its elements are: after the dimensions and the flags.
+    const ELEMENT_TYPE: Range<usize> = 8..12;
+    for rows in groups.iter_mut().flatten() {
+        let oid: i64 = sqlx::query_scalar("SELECT $1::regtype::oid::bigint")
+            .bind(rows.table.name)
+            .fetch_one(&mut *target)
+            .await?;
+        let oid = u32::try_from(oid).expect("an oid has 32 bits");
+        rows.array[ELEMENT_TYPE].copy_from_slice(&oid.to_be_bytes());
+    }
+    Ok(())
 }
 
 pub(super) async fn write(tx: &mut PgConnection, group: &Group) -> Result<(), sqlx::Error> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::report::{Figure, Subject, Summary};
-use super::rounds::Workload;
+use super::rounds::About;
 
 fn is_valid(round: &[Figure]) -> bool {
     round.iter().all(|figure| figure.valid)
@@ -13,7 +13,8 @@ pub(super) fn count_valid(rounds: &[Vec<Figure>]) -> usize {
     rounds.iter().filter(|round| is_valid(round)).count()
 }
 
-pub(super) fn of<W: Workload>(
+pub(super) fn of(
+    about: About,
     rounds: &[Vec<Figure>],
     wrong: Vec<String>,
     load: [f64; 2],
@@ -27,30 +28,35 @@ pub(super) fn of<W: Workload>(
     };
     let mut summary = Summary {
         summary: true,
-        bench: W::NAME,
-        unit: W::UNIT,
+        bench: about.name.to_owned(),
+        unit: about.unit.to_owned(),
         ratios: BTreeMap::new(),
         spread: BTreeMap::new(),
         per_s: BTreeMap::new(),
+        figures: BTreeMap::new(),
         rounds: rounds.len(),
         rounds_valid: valid.len(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         load,
         build: if cfg!(debug_assertions) {
-            "debug"
+            "debug".to_owned()
         } else {
-            "release"
+            "release".to_owned()
         },
         valid: wrong.is_empty() && !valid.is_empty(),
         wrong,
     };
-    for subject in W::SUBJECTS {
+    for (name, mut values) in figures_of_ours(&valid) {
+        let median = median(&mut values).map(|median| (name.to_owned(), median));
+        summary.figures.extend(median);
+    }
+    for subject in about.subjects {
         let mut speeds: Vec<f64> = valid
             .iter()
             .filter_map(|round| per_s(round, *subject))
             .collect();
         if let Some(median) = median(&mut speeds) {
-            summary.per_s.insert(subject.name(), median);
+            summary.per_s.insert(subject.name().to_owned(), median);
         }
         let mut ratios: Vec<f64> = valid
             .iter()
@@ -67,6 +73,24 @@ pub(super) fn of<W: Workload>(
         }
     }
     summary
+}
+
+/// What ours told beside its speed, round by round.
+fn figures_of_ours(rounds: &[&Vec<Figure>]) -> BTreeMap<&'static str, Vec<f64>> {
+    let mut figures: BTreeMap<_, Vec<f64>> = BTreeMap::new();
+    let ours = rounds
+        .iter()
+        .flat_map(|round| round.iter())
+        .filter(|figure| figure.subject == Subject::Ours);
+    for figure in ours {
+        let cpu = figure.cpu_us_per_unit.map(|us| ("cpu_us_per_unit", us));
+        let p99 = figure.p99_ms.map(|ms| ("p99_ms", ms));
+        let details = figure.details.iter().map(|(name, value)| (*name, *value));
+        for (name, value) in details.chain(cpu).chain(p99) {
+            figures.entry(name).or_default().push(value);
+        }
+    }
+    figures
 }
 
 /// Sorts them.

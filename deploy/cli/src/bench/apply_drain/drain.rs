@@ -1,4 +1,4 @@
-//! Ours: inventory as a process, from its first commit to its last.
+//! Ours and the peer: inventory as a process, from its first commit to its last.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,85 +10,167 @@ use super::{BATCH_RECORDS_MAX, SERVICE};
 use crate::bench::machine::Cpu;
 use crate::bench::parts::Parts;
 use crate::bench::rounds::Measured;
+use crate::local::program::Program;
 
-/// Far shorter than a round, and rare enough to cost nothing.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 const STANDS_STILL_MAX: Duration = Duration::from_secs(60);
 
-pub(super) async fn run(
+/// What was published last is acknowledged, and offsets are committed.
+const SETTLES_WITHIN: Duration = Duration::from_secs(3);
+const IDLE_FOR: Duration = Duration::from_secs(5);
+
+/// How to look what a process has done.
+struct Look {
+    /// Far less than a round, and seldom enough to cost nothing.
+    every: Duration,
+    /// Events whose effects are durable.
+    committed: &'static str,
+    /// What the relay still has before it at the end. It works all the while.
+    unpublished: &'static str,
+}
+
+const OURS: Look = Look {
+    every: Duration::from_millis(10),
+    // By the fence. Partitions that were never read say -1.
+    committed: "SELECT coalesce(sum(greatest(next_offset, 0)), 0)::bigint FROM consumer_offsets",
+    unpublished: "SELECT count(*)::float8
+                  FROM outbox
+                  JOIN outbox_watermark AS watermark USING (shard)
+                  WHERE outbox.tx_id >= watermark.tx_id",
+};
+
+const PEER: Look = Look {
+    every: Duration::from_millis(200),
+    committed: "SELECT count(*) FROM processed_events",
+    unpublished: "SELECT count(*)::float8 FROM outbox WHERE published_at IS NULL",
+};
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct How {
+    /// It is killed half way and started again, while the clock runs.
+    pub(super) killed: bool,
+    /// It sends its spans to Jaeger.
+    pub(super) traced: bool,
+    /// What it keeps when it is done is looked at, which takes a while.
+    pub(super) rests: bool,
+}
+
+pub(super) async fn ours(
+    parts: &Parts,
+    namespace: &str,
+    url: &str,
+    records: u32,
+    how: How,
+) -> anyhow::Result<Measured> {
+    let program = if how.traced {
+        parts.traced_service(SERVICE, url, namespace)?
+    } else {
+        parts.service(SERVICE, url, namespace)?
+    };
+    let program = program.env("BATCH_RECORDS_MAX", BATCH_RECORDS_MAX.to_string());
+    run(parts, program, url, &OURS, records, how).await
+}
+
+pub(super) async fn peer(
     parts: &Parts,
     namespace: &str,
     url: &str,
     events: u32,
 ) -> anyhow::Result<Measured> {
-    let program = parts
-        .service(SERVICE, url, namespace)?
-        .env("BATCH_RECORDS_MAX", BATCH_RECORDS_MAX.to_string());
+    let program = parts.textbook(url, namespace);
+    run(parts, program, url, &PEER, events, How::default()).await
+}
+
+async fn run(
+    parts: &Parts,
+    program: Program,
+    url: &str,
+    look: &Look,
+    records: u32,
+    how: How,
+) -> anyhow::Result<Measured> {
+    let name = program.name.clone();
     let mut connection = PgConnection::connect(url).await?;
     // It works before it says that it is ready.
-    let watched = watch(parts, &mut connection, i64::from(events));
+    let mut watch = Watch {
+        parts,
+        look,
+        records: i64::from(records),
+        kill: how.killed.then(|| name.clone()),
+    };
+    let watched = watch.until_done(&mut connection);
     let ((), mut measured) = tokio::try_join!(parts.start_service(program), watched)?;
-    measured
-        .details
-        .insert("unpublished", unpublished(&mut connection).await?);
+    let unpublished: f64 = sqlx::query_scalar(look.unpublished)
+        .fetch_one(&mut connection)
+        .await?;
+    measured.details.insert("unpublished", unpublished);
     connection.close().await?;
-    parts.stop_service(SERVICE).await?;
+    if how.rests {
+        let (memory, idle) = footprint(parts, &name).await?;
+        measured.details.insert("rss_mb", memory);
+        measured.details.insert("idle_cpu_percent", idle);
+    }
+    parts.stop_service(&name).await?;
     Ok(measured)
 }
 
-/// The clock runs from the first commit that is seen, and counts what came after it.
-async fn watch(
-    parts: &Parts,
-    connection: &mut PgConnection,
-    events: i64,
-) -> anyhow::Result<Measured> {
-    let mut first = None;
-    let mut last = (0, Instant::now());
-    loop {
-        let done = committed(connection).await?;
-        let now = Instant::now();
-        if done > last.0 {
-            last = (done, now);
-            if first.is_none() {
-                first = Some((done, now, Cpu::now(parts.dir())?));
+/// What a process keeps when it has nothing left to do: memory in MB, and percent of a core.
+async fn footprint(parts: &Parts, name: &str) -> anyhow::Result<(f64, f64)> {
+    tokio::time::sleep(SETTLES_WITHIN).await;
+    let (begun, before) = (Instant::now(), Cpu::now(parts.dir())?);
+    tokio::time::sleep(IDLE_FOR).await;
+    let spent = Cpu::now(parts.dir())?.since(&before).of(name);
+    let percent = 100.0 * spent.as_secs_f64() / begun.elapsed().as_secs_f64();
+    Ok((parts.memory_mb(name).await?, percent))
+}
+
+struct Watch<'a> {
+    parts: &'a Parts,
+    look: &'a Look,
+    records: i64,
+    /// Whom to kill half way, and to start again.
+    kill: Option<String>,
+}
+
+impl Watch<'_> {
+    /// The clock runs from the first commit that is seen, and counts what came after it.
+    async fn until_done(&mut self, connection: &mut PgConnection) -> anyhow::Result<Measured> {
+        let dir = self.parts.dir();
+        let mut first = None;
+        let mut last = (0, Instant::now());
+        loop {
+            let done: i64 = sqlx::query_scalar(self.look.committed)
+                .fetch_one(&mut *connection)
+                .await?;
+            let now = Instant::now();
+            if done > last.0 {
+                last = (done, now);
+                if first.is_none() {
+                    first = Some((done, now, Cpu::now(dir)?));
+                }
             }
+            if let Some((before, since, cpu)) = &first
+                && done >= self.records
+            {
+                return Ok(Measured {
+                    units: u64::try_from(done - before)?,
+                    took: now - *since,
+                    cpu: Cpu::now(dir)?.since(cpu),
+                    latency: None,
+                    details: BTreeMap::new(),
+                    wrong: Vec::new(),
+                });
+            }
+            if now - last.1 > STANDS_STILL_MAX {
+                let records = self.records;
+                bail!("inventory stands still after {done} of {records} records");
+            }
+            if done >= self.records / 2
+                && let Some(name) = self.kill.take()
+            {
+                self.parts.kill_service(&name).await?;
+                self.parts.restart_service(&name).await?;
+            }
+            tokio::time::sleep(self.look.every).await;
         }
-        if let Some((before, since, cpu)) = &first
-            && done >= events
-        {
-            return Ok(Measured {
-                units: u64::try_from(done - before)?,
-                took: now - *since,
-                cpu: Cpu::now(parts.dir())?.since(cpu),
-                latency: None,
-                details: BTreeMap::new(),
-                wrong: Vec::new(),
-            });
-        }
-        if now - last.1 > STANDS_STILL_MAX {
-            bail!("inventory stands still after {done} of {events} events");
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
     }
-}
-
-/// Events whose effects are durable, by the fence. Partitions that were never read say -1.
-async fn committed(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT coalesce(sum(greatest(next_offset, 0)), 0)::bigint FROM consumer_offsets",
-    )
-    .fetch_one(connection)
-    .await
-}
-
-/// What the relay still has before it at the end. It works all the while.
-async fn unpublished(connection: &mut PgConnection) -> Result<f64, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT count(*)::float8
-         FROM outbox
-         JOIN outbox_watermark AS watermark USING (shard)
-         WHERE outbox.tx_id >= watermark.tx_id",
-    )
-    .fetch_one(connection)
-    .await
 }

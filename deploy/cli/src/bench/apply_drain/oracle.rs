@@ -9,6 +9,12 @@ use sqlx::{Connection, PgConnection};
 pub(super) struct Expected {
     orders: i64,
     units: i64,
+    /// On the topic, repeats and what cannot be read included.
+    pub(super) records: u32,
+    /// What cannot be read.
+    pub(super) bad: i64,
+    /// What the inbox had before.
+    pub(super) known_before: i64,
 }
 
 impl Expected {
@@ -25,11 +31,11 @@ impl Expected {
 /// What it is, how to ask, and whether orders or units are counted.
 type Count = (&'static str, &'static str, fn(&Expected) -> i64);
 
-const COUNTS: [Count; 7] = [
+const COUNTS: &[Count] = &[
     (
         "events in the inbox",
         "SELECT count(*) FROM processed_events WHERE outcome = 0",
-        orders,
+        |expected| expected.orders + expected.known_before,
     ),
     (
         "orders with a reservation",
@@ -61,6 +67,46 @@ const COUNTS: [Count; 7] = [
         "SELECT count(*) FROM outbox WHERE type LIKE 'StockRe%'",
         orders,
     ),
+    (
+        "dead letters",
+        "SELECT count(*) FROM dead_letters",
+        |expected| expected.bad,
+    ),
+];
+
+/// In the tables of the textbook.
+const PLAIN_COUNTS: &[Count] = &[
+    (
+        "events in the inbox",
+        "SELECT count(*) FROM processed_events",
+        orders,
+    ),
+    (
+        "orders with a reservation",
+        "SELECT count(DISTINCT order_id) FROM reservations",
+        orders,
+    ),
+    (
+        "units held",
+        "SELECT sum(quantity) FROM reservations",
+        units,
+    ),
+    (
+        "units reserved on the shelves",
+        "SELECT sum(reserved)::bigint FROM stock",
+        units,
+    ),
+    (
+        "first answers in the outbox",
+        "SELECT count(DISTINCT key) FROM outbox WHERE type = 'StockReserved'",
+        orders,
+    ),
+    (
+        "answers in the outbox",
+        "SELECT count(*) FROM outbox",
+        orders,
+    ),
+    ("dead letters", "SELECT count(*) FROM dead_letters", |_| 0),
 ];
 
 /// Shelves that the ledger, or the reservations, do not explain.
@@ -79,16 +125,7 @@ const UNEXPLAINED: &str = "
 
 pub(super) async fn check(url: &str, expected: &Expected) -> anyhow::Result<Vec<String>> {
     let mut connection = PgConnection::connect(url).await?;
-    let mut wrong = Vec::new();
-    for (what, question, wanted) in COUNTS {
-        let found: Option<i64> = sqlx::query_scalar(question)
-            .fetch_one(&mut connection)
-            .await?;
-        let (found, wanted) = (found.unwrap_or(0), wanted(expected));
-        if found != wanted {
-            wrong.push(format!("{found} {what} instead of {wanted}"));
-        }
-    }
+    let mut wrong = count(&mut connection, COUNTS, expected).await?;
     let unexplained: i64 = sqlx::query_scalar(UNEXPLAINED)
         .fetch_one(&mut connection)
         .await?;
@@ -96,6 +133,31 @@ pub(super) async fn check(url: &str, expected: &Expected) -> anyhow::Result<Vec<
         wrong.push(format!("the books do not explain {unexplained} shelves"));
     }
     connection.close().await?;
+    Ok(wrong)
+}
+
+pub(super) async fn check_plain(url: &str, expected: &Expected) -> anyhow::Result<Vec<String>> {
+    let mut connection = PgConnection::connect(url).await?;
+    let wrong = count(&mut connection, PLAIN_COUNTS, expected).await?;
+    connection.close().await?;
+    Ok(wrong)
+}
+
+async fn count(
+    connection: &mut PgConnection,
+    counts: &[Count],
+    expected: &Expected,
+) -> anyhow::Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    for (what, question, wanted) in counts {
+        let found: Option<i64> = sqlx::query_scalar(*question)
+            .fetch_one(&mut *connection)
+            .await?;
+        let (found, wanted) = (found.unwrap_or(0), wanted(expected));
+        if found != wanted {
+            wrong.push(format!("{found} {what} instead of {wanted}"));
+        }
+    }
     Ok(wrong)
 }
 

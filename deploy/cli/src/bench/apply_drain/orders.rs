@@ -11,20 +11,35 @@ const QUANTITY_MAX: u64 = 4;
 /// Each has its own nearest warehouse, and no order has to be split.
 const COUNTRIES: [&str; 3] = ["DE", "ES", "PL"];
 
+/// What comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mix {
+    /// Every article as often as every other, and every event once.
+    Uniform,
+    /// Nine orders of ten want the same article.
+    Hot,
+    /// Three events of ten come again later, one of twenty at once, and one record of five thousand
+    /// cannot be read.
+    Repeated,
+}
+
 /// The same orders in every round, but for their ids, which rise as those of the intake do.
 pub(super) struct Orders {
+    mix: Mix,
     dice: fastrand::Rng,
 }
 
 impl Orders {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(mix: Mix) -> Self {
         Self {
+            mix,
             dice: fastrand::Rng::with_seed(0x7469_636b_6574),
         }
     }
 
     pub(super) fn place(&mut self) -> OrderPlaced {
-        let first = self.below(SKUS);
+        let hot = self.mix == Mix::Hot && self.below(10) > 0;
+        let first = if hot { 0 } else { self.below(SKUS) };
         let lines: Vec<_> = (0..=self.below(LINES_MAX))
             // An order has each SKU once.
             .map(|line| OrderLine {
@@ -52,7 +67,13 @@ impl Orders {
         }
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    /// A span that is recorded, of a new trace.
+    pub(super) fn traceparent(&mut self) -> String {
+        let (trace, span) = (self.dice.u128(1..), self.dice.u64(1..));
+        format!("00-{trace:032x}-{span:016x}-01")
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.dice.u64(..bound)
     }
 }
@@ -78,6 +99,22 @@ pub(super) async fn seed_stock(url: &str) -> anyhow::Result<()> {
                 array_agg(code), array_agg(1000000000), array_agg(0)
          FROM unnest($1::text[]) AS sku, warehouses
          GROUP BY sku",
+    )
+    .bind(&skus)
+    .execute(&mut connection)
+    .await?;
+    Ok(connection.close().await?)
+}
+
+/// The same in the textbook's tables.
+pub(super) async fn seed_plain_stock(url: &str) -> anyhow::Result<()> {
+    let skus: Vec<String> = (0..SKUS).map(sku).collect();
+    let mut connection = PgConnection::connect(url).await?;
+    textbook::MIGRATIONS.run(&mut connection).await?;
+    sqlx::query(
+        "INSERT INTO stock (sku, warehouse, on_hand)
+         SELECT sku, warehouse, 1000000000
+         FROM unnest($1::text[]) AS sku, (SELECT DISTINCT warehouse FROM routes) AS warehouses",
     )
     .bind(&skus)
     .execute(&mut connection)

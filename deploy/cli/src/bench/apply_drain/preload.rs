@@ -1,5 +1,6 @@
 //! Fills `order.events` before the clock runs.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
@@ -16,18 +17,30 @@ use shared::kafka::{Names, headers};
 use sqlx::PgPool;
 
 use super::oracle::Expected;
-use super::orders::Orders;
+use super::orders::{Mix, Orders};
 use crate::bench::parts::Parts;
 
 const SENT_WITHIN: Duration = Duration::from_secs(120);
 
-/// So many events, as the order service's relay would have published them. What should become of
-/// them is returned.
+/// From how far back an event comes again: a relay that begins anew repeats what it sent last.
+const REPEATED_FROM: usize = 2_000;
+const ONE_OF_BAD: u64 = 5_000;
+
+/// What is to be on the topic.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Load {
+    pub(super) events: u32,
+    pub(super) mix: Mix,
+    /// Every order belongs to a trace of its own that is recorded.
+    pub(super) traced: bool,
+}
+
+/// As the order service's relay would have published it. What should become of it is returned.
 pub(super) async fn run(
     parts: &Parts,
     namespace: &str,
     database_url: &str,
-    events: u32,
+    load: Load,
 ) -> anyhow::Result<Expected> {
     let pool = PgPool::connect(database_url).await?;
     let registry = Registry::new(&parts.registry())?;
@@ -36,7 +49,7 @@ pub(super) async fn run(
     let kafka = parts.kafka();
     let expected = {
         let topic = topic.clone();
-        tokio::task::spawn_blocking(move || produce(&kafka, &codec, &topic, events)).await??
+        tokio::task::spawn_blocking(move || produce(&kafka, &codec, &topic, load)).await??
     };
     pool.close().await;
     // The broker leaves it to the kernel when its files are written; not while the clock runs.
@@ -48,7 +61,7 @@ fn produce(
     kafka: &ClientConfig,
     codec: &Codec,
     topic: &str,
-    events: u32,
+    load: Load,
 ) -> anyhow::Result<Expected> {
     let producer: BaseProducer = kafka
         .clone()
@@ -61,26 +74,94 @@ fn produce(
     let full_name = codec
         .full_name(OrderPlaced::TYPE)
         .expect("the codec was made for it");
-    let mut orders = Orders::new();
+    let mut orders = Orders::new(load.mix);
     let mut expected = Expected::default();
-    for _ in 0..events {
+    let mut sent: VecDeque<Sent> = VecDeque::new();
+    for _ in 0..load.events {
         let placed = orders.place();
         expected.add(&placed);
+        let traceparent = load.traced.then(|| orders.traceparent());
+        let next = Sent::of(&placed, codec.encode(&placed)?, traceparent);
+        next.send(&producer, topic, full_name)?;
+        expected.records += 1;
+        if load.mix != Mix::Repeated {
+            continue;
+        }
+        if orders.below(20) == 0 {
+            next.send(&producer, topic, full_name)?;
+            expected.records += 1;
+        }
+        if orders.below(10) < 3 && !sent.is_empty() {
+            let before = orders.below(sent.len() as u64) as usize;
+            sent[before].send(&producer, topic, full_name)?;
+            expected.records += 1;
+        }
+        if orders.below(ONE_OF_BAD) == 0 {
+            next.bad().send(&producer, topic, full_name)?;
+            expected.records += 1;
+            expected.bad += 1;
+        }
+        sent.push_back(next);
+        if sent.len() > REPEATED_FROM {
+            sent.pop_front();
+        }
+    }
+    producer.flush(SENT_WITHIN)?;
+    Ok(expected)
+}
+
+struct Sent {
+    envelope: Envelope,
+    value: Vec<u8>,
+    traceparent: Option<String>,
+}
+
+impl Sent {
+    fn of(placed: &OrderPlaced, value: Vec<u8>, traceparent: Option<String>) -> Self {
         let key = placed.partition_key();
-        let value = codec.encode(&placed)?;
         let envelope = Envelope {
             event_id: new_id(),
             event_type: OrderPlaced::TYPE.to_owned(),
             aggregate_id: key.clone(),
             aggregate_version: 1,
             occurred_at: process_now(),
-            correlation_id: key.clone(),
+            correlation_id: key,
             causation_id: new_id(),
         };
+        Self {
+            envelope,
+            value,
+            traceparent,
+        }
+    }
+
+    /// Of another order, and cut off.
+    fn bad(&self) -> Self {
+        let key = new_id().to_string();
+        let envelope = Envelope {
+            event_id: new_id(),
+            aggregate_id: key.clone(),
+            correlation_id: key,
+            ..self.envelope.clone()
+        };
+        let value = self.value[..self.value.len() / 2].to_vec();
+        Self {
+            envelope,
+            value,
+            traceparent: None,
+        }
+    }
+
+    fn send(&self, producer: &BaseProducer, topic: &str, full_name: &str) -> anyhow::Result<()> {
         let mut record = BaseRecord::to(topic)
-            .key(&key)
-            .payload(&value)
-            .headers(headers::of_event("order", full_name, &envelope, None));
+            .key(&self.envelope.aggregate_id)
+            .payload(&self.value)
+            .headers(headers::of_event(
+                "order",
+                full_name,
+                &self.envelope,
+                self.traceparent.as_deref(),
+            ));
         while let Err((error, returned)) = producer.send(record) {
             if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
                 return Err(error.into());
@@ -89,9 +170,8 @@ fn produce(
             record = returned;
         }
         producer.poll(Duration::ZERO);
+        Ok(())
     }
-    producer.flush(SENT_WITHIN)?;
-    Ok(expected)
 }
 
 /// The files of a topic's partitions, each in a folder that begins with its name.

@@ -16,8 +16,11 @@ use uuid::Uuid;
 
 use super::parts::Parts;
 use super::report::Subject;
-use super::rounds::{Measured, Workload};
+use super::rounds::{About, Measured, Workload};
 use rewrite::Rewrite;
+
+pub(super) use place::{counters, drive, tokens};
+pub(super) use request::Counter;
 
 const SERVICE: &str = "order";
 const WARM_UP_ORDERS: u32 = 5_000;
@@ -25,6 +28,8 @@ const WARM_UP_ORDERS: u32 = 5_000;
 const PEER_CONNECTIONS: usize = 32;
 /// As many as the service has lanes.
 const LIMIT_CONNECTIONS: usize = 2;
+
+const SUBJECTS: &[Subject] = &[Subject::Ours, Subject::Peer, Subject::Limit];
 
 pub(super) struct Intake {
     orders: u32,
@@ -52,9 +57,13 @@ impl Intake {
 }
 
 impl Workload for Intake {
-    const NAME: &'static str = "intake";
-    const UNIT: &'static str = "orders";
-    const SUBJECTS: &'static [Subject] = &[Subject::Ours, Subject::Peer, Subject::Limit];
+    fn about(&self) -> About {
+        About {
+            name: "intake",
+            unit: "orders",
+            subjects: SUBJECTS,
+        }
+    }
 
     fn warm_up(&self) -> Self {
         Self::new(self.orders.min(WARM_UP_ORDERS), self.clients)
@@ -105,7 +114,7 @@ impl Workload for Intake {
         let Some(round) = self.round.take() else {
             return Ok(());
         };
-        for subject in Self::SUBJECTS {
+        for subject in SUBJECTS {
             parts
                 .drop_database(&database(round.number, *subject))
                 .await?;
@@ -121,7 +130,7 @@ fn database(round: u32, subject: Subject) -> String {
 /// Nothing for ours, which is the original.
 fn rewrite_of(subject: Subject, orders_per_commit: u32) -> Option<Rewrite> {
     match subject {
-        Subject::Ours => None,
+        Subject::Ours | Subject::Clean | Subject::Plain => None,
         Subject::Peer => Some(Rewrite {
             orders_per_transaction: 1,
             connections: PEER_CONNECTIONS,

@@ -2,17 +2,17 @@
 //! order again.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use shared::event::new_id;
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::SERVICE;
-use super::request::Customer;
+use super::request::Counter;
 use crate::bench::machine::Cpu;
 use crate::bench::parts::Parts;
 use crate::bench::rounds::{Latency, Measured};
@@ -59,23 +59,19 @@ pub(super) async fn run(
     })
 }
 
-async fn drive(
+/// `orders` over HTTP, from so many clients at once. What the service promised is returned, too.
+pub(in crate::bench) async fn drive(
     parts: &Parts,
     orders: u32,
     clients: u32,
 ) -> anyhow::Result<(Measured, HashSet<Uuid>)> {
-    let address = parts.api(SERVICE).context("order has an API")?;
-    let mut customers = Vec::new();
-    for client in 0..clients {
-        let token = dev_keys::token(parts.dir(), &format!("customer-{client}"), "", 3600)?;
-        customers.push(Customer::connect(&address, &token).await?);
-    }
-    let left = Arc::new(AtomicU32::new(orders));
+    let counters = counters(parts, clients).await?;
+    let tokens = Arc::new(Mutex::new(tokens(parts, orders)?));
     let cpu = Cpu::now(parts.dir())?;
     let begun = Instant::now();
     let mut shopping = JoinSet::new();
-    for customer in customers {
-        shopping.spawn(shop(customer, Arc::clone(&left)));
+    for counter in counters {
+        shopping.spawn(shop(counter, Arc::clone(&tokens)));
     }
     let mut placed = Vec::with_capacity(orders as usize);
     while let Some(bought) = shopping.join_next().await {
@@ -95,19 +91,36 @@ async fn drive(
     Ok((measured, accepted))
 }
 
-/// Until so many orders are placed by all together.
+/// Connections to order on.
+pub(in crate::bench) async fn counters(
+    parts: &Parts,
+    clients: u32,
+) -> anyhow::Result<Vec<Counter>> {
+    let address = parts.api(SERVICE).context("order has an API")?;
+    let mut counters = Vec::new();
+    for _ in 0..clients {
+        counters.push(Counter::connect(&address).await?);
+    }
+    Ok(counters)
+}
+
+/// Of as many customers as there are orders: one who ordered a thousand times within a minute would
+/// be looked at by people.
+pub(in crate::bench) fn tokens(parts: &Parts, orders: u32) -> anyhow::Result<Vec<String>> {
+    let token = |_| dev_keys::token(parts.dir(), &format!("customer-{}", new_id()), "", 3600);
+    (0..orders).map(token).collect()
+}
+
+/// Until every customer has ordered.
 async fn shop(
-    mut customer: Customer,
-    left: Arc<AtomicU32>,
+    mut counter: Counter,
+    tokens: Arc<Mutex<Vec<String>>>,
 ) -> anyhow::Result<Vec<(Uuid, Duration)>> {
     let mut placed = Vec::new();
-    let take = |left: u32| left.checked_sub(1);
-    while left
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-        .is_ok()
-    {
+    let next = || tokens.lock().expect("no holder panics").pop();
+    while let Some(token) = next() {
         let before = Instant::now();
-        placed.push((customer.place().await?, before.elapsed()));
+        placed.push((counter.place(&token).await?, before.elapsed()));
     }
     Ok(placed)
 }

@@ -1,4 +1,4 @@
-//! A customer on a connection of its own.
+//! A connection on which one customer after another places an order.
 //!
 //! It speaks just enough HTTP/1.1 for this one request, because on two cores every microsecond of
 //! the client is taken from the service.
@@ -18,9 +18,9 @@ const BODY: &str = concat!(
 /// An answer is a few hundred bytes.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
-pub(super) struct Customer {
+pub(in crate::bench) struct Counter {
     connection: TcpStream,
-    /// All of the request before the key.
+    /// All of the request before the customer's token.
     head: String,
     buffer: Vec<u8>,
 }
@@ -30,24 +30,26 @@ struct Accepted {
     order_id: Uuid,
 }
 
-impl Customer {
-    pub(super) async fn connect(address: &str, token: &str) -> anyhow::Result<Self> {
+impl Counter {
+    pub(super) async fn connect(address: &str) -> anyhow::Result<Self> {
         let connection = TcpStream::connect(address).await?;
         connection.set_nodelay(true)?;
         let length = BODY.len();
         Ok(Self {
             connection,
             head: format!(
-                "POST /v1/orders HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
-                 content-type: application/json\r\ncontent-length: {length}\r\nidempotency-key: "
+                "POST /v1/orders HTTP/1.1\r\nhost: {address}\r\n\
+                 content-type: application/json\r\ncontent-length: {length}\r\n\
+                 authorization: Bearer "
             ),
             buffer: Vec::with_capacity(ANSWER_BYTES_MAX),
         })
     }
 
     /// The new order's id, once it is durable.
-    pub(super) async fn place(&mut self) -> anyhow::Result<Uuid> {
-        let request = format!("{}{}\r\n\r\n{BODY}", self.head, new_id());
+    pub(in crate::bench) async fn place(&mut self, token: &str) -> anyhow::Result<Uuid> {
+        let (head, key) = (&self.head, new_id());
+        let request = format!("{head}{token}\r\nidempotency-key: {key}\r\n\r\n{BODY}");
         self.connection.write_all(request.as_bytes()).await?;
         self.buffer.clear();
         loop {

@@ -17,7 +17,7 @@ const TABLES: &[Table] = &[
     Table {
         name: "idempotency_keys",
         only: "true",
-        rows_per_unit: 1,
+        unit: rows::ONE_A_UNIT,
         insert: "INSERT INTO idempotency_keys
                  SELECT row.* FROM unnest($1::idempotency_keys[]) AS row
                  ON CONFLICT DO NOTHING",
@@ -25,19 +25,19 @@ const TABLES: &[Table] = &[
     Table {
         name: "orders",
         only: "true",
-        rows_per_unit: 1,
+        unit: rows::ONE_A_UNIT,
         insert: "INSERT INTO orders SELECT row.* FROM unnest($1::orders[]) AS row",
     },
     Table {
         name: "sagas",
         only: "true",
-        rows_per_unit: 1,
+        unit: rows::ONE_A_UNIT,
         insert: "INSERT INTO sagas SELECT row.* FROM unnest($1::sagas[]) AS row",
     },
     Table {
         name: "order_timeline",
         only: "true",
-        rows_per_unit: 1,
+        unit: rows::ONE_A_UNIT,
         insert: "INSERT INTO order_timeline (order_id, event_id, at, duplicate, type, what,
                                              to_state, trace_id, led_to)
                  SELECT order_id, event_id, at, duplicate, type, what, to_state, trace_id, led_to
@@ -46,7 +46,7 @@ const TABLES: &[Table] = &[
     Table {
         name: "outbox",
         only: "true",
-        rows_per_unit: 2,
+        unit: rows::TWO_A_UNIT,
         insert: "INSERT INTO outbox (event_id, causation_id, version, shard, type, topic, key,
                                      headers, payload)
                  SELECT event_id, causation_id, version, shard, type, topic, key, headers, payload

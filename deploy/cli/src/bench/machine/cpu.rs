@@ -31,6 +31,10 @@ impl Cpu {
         self
     }
 
+    pub(in crate::bench) fn of(&self, name: &str) -> Duration {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+
     pub(in crate::bench) fn total(&self) -> Duration {
         self.0.values().sum()
     }

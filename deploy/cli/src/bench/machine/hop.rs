@@ -43,7 +43,7 @@ fn measure(kafka: ClientConfig) -> anyhow::Result<f64> {
         .set("fetch.wait.max.ms", "10")
         .create()?;
     let mut from = TopicPartitionList::new();
-    let (_, end) = consumer.fetch_watermarks(TOPIC, 0, ARRIVES_WITHIN)?;
+    let end = end(&consumer)?;
     from.add_partition_offset(TOPIC, 0, Offset::Offset(end))?;
     consumer.assign(&from)?;
 
@@ -64,4 +64,16 @@ fn measure(kafka: ClientConfig) -> anyhow::Result<f64> {
     }
     producer.flush(ARRIVES_WITHIN)?;
     Ok(median(&mut times).expect("there were hops"))
+}
+
+/// A topic that was just made has no leader for a moment.
+fn end(consumer: &BaseConsumer) -> anyhow::Result<i64> {
+    let since = Instant::now();
+    loop {
+        match consumer.fetch_watermarks(TOPIC, 0, ARRIVES_WITHIN) {
+            Ok((_, end)) => return Ok(end),
+            Err(error) if since.elapsed() > ARRIVES_WITHIN => return Err(error.into()),
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
 }

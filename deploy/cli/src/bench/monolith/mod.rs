@@ -16,7 +16,7 @@ mod plot;
 mod settle;
 mod stage;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -36,9 +36,6 @@ pub(super) struct MonolithArgs {
     /// `monolith`: how long each of the three phases lasts
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(2..=600))]
     phase_s: u64,
-    /// `monolith`: where the pictures go
-    #[arg(long, default_value = "docs/benchmarks")]
-    out: PathBuf,
 }
 
 /// One subject's run.
@@ -50,8 +47,10 @@ struct Run {
     footprint: Footprint,
 }
 
+/// The pictures go into `out`.
 pub(super) async fn run(
     args: &MonolithArgs,
+    out: &Path,
     json: bool,
     progress: &Progress,
 ) -> anyhow::Result<()> {
@@ -81,7 +80,7 @@ pub(super) async fn run(
         .collect();
     let figures = figures::of(&runs, args.phase_s);
     report(&runs, &figures, json, wrong.is_empty())?;
-    let pictures = plot::draw(&runs, args.phase_s, &args.out)?;
+    let pictures = plot::draw(&runs, args.phase_s, out)?;
     progress.say("monolith", format!("drew {}", pictures.join(" and ")));
     if wrong.is_empty() {
         Ok(())

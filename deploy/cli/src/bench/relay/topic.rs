@@ -1,0 +1,58 @@
+//! How many records a topic has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+
+#[derive(Clone)]
+pub(super) struct Topic(Arc<Asked>);
+
+struct Asked {
+    consumer: BaseConsumer,
+    name: String,
+    partitions: Vec<i32>,
+}
+
+impl Topic {
+    pub(super) async fn new(kafka: ClientConfig, name: String) -> anyhow::Result<Self> {
+        tokio::task::spawn_blocking(move || {
+            let consumer: BaseConsumer = kafka.clone().set("group.id", "bench.records").create()?;
+            let metadata = consumer.fetch_metadata(Some(&name), ANSWERS_WITHIN)?;
+            let topics = metadata.topics().iter();
+            let partitions = topics.flat_map(|topic| topic.partitions());
+            Ok(Self(Arc::new(Asked {
+                partitions: partitions.map(|partition| partition.id()).collect(),
+                consumer,
+                name,
+            })))
+        })
+        .await?
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    pub(super) async fn records(&self) -> anyhow::Result<u64> {
+        let Self(asked) = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut records = 0;
+            for partition in &asked.partitions {
+                let (name, consumer) = (&asked.name, &asked.consumer);
+                match consumer.fetch_watermarks(name, *partition, ANSWERS_WITHIN) {
+                    Ok((low, high)) => records += u64::try_from(high - low)?,
+                    // Nobody leads it yet, so nothing is in it.
+                    Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownPartition)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Ok(records)
+        })
+        .await?
+    }
+}

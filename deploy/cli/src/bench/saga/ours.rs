@@ -1,0 +1,145 @@
+//! Ours: five services as processes, and customers who each wait for their answer before they
+//! order again.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
+
+use crate::bench::intake::drive;
+use crate::bench::machine::Cpu;
+use crate::bench::parts::Parts;
+use crate::bench::rounds::Measured;
+use crate::local::Progress;
+use crate::services;
+use crate::verify::{self, Source};
+
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+const STANDS_STILL_MAX: Duration = Duration::from_secs(60);
+/// A warehouse that works by itself takes no time of people.
+const WAREHOUSE_STEP_MS: &str = "50";
+
+/// Orders that are not decided yet, and those that have not ended.
+const UNDECIDED: &str = "SELECT count(*) FROM sagas WHERE state = 'pending'";
+const UNENDED: &str = "SELECT count(*) FROM sagas WHERE state NOT IN ('completed', 'cancelled')";
+const UNSENT: &str = "SELECT count(*) FROM notifications WHERE state = 'pending'";
+
+pub(super) struct Stage<'a> {
+    pub(super) parts: &'a Parts,
+    pub(super) namespace: &'a str,
+    pub(super) databases: &'a BTreeMap<String, String>,
+}
+
+impl Stage<'_> {
+    pub(super) async fn run(
+        &self,
+        orders: u32,
+        clients: u32,
+    ) -> anyhow::Result<(Measured, HashSet<Uuid>)> {
+        self.start().await?;
+        let flushes = self.parts.flushes().await?;
+        let wal = self.parts.wal_bytes().await?;
+        let begun = Instant::now();
+        let cpu = Cpu::now(self.parts.dir())?;
+        let (placed, accepted) = drive(self.parts, orders, clients).await?;
+        self.until_none("order", UNDECIDED).await?;
+        let decided = begun.elapsed();
+        self.until_ended().await?;
+        let took = begun.elapsed();
+        let cpu = Cpu::now(self.parts.dir())?.since(&cpu);
+        self.stop().await?;
+        let orders = f64::from(orders);
+        let flushes = (self.parts.flushes().await? - flushes).max(1) as f64;
+        let wal = (self.parts.wal_bytes().await? - wal) as f64;
+        let details = BTreeMap::from([
+            ("decided_per_s", orders / decided.as_secs_f64()),
+            ("flushes_per_order", flushes / orders),
+            ("wal_bytes_per_order", wal / orders),
+        ]);
+        let measured = Measured {
+            units: accepted.len() as u64,
+            took,
+            cpu,
+            latency: placed.latency,
+            details,
+            wrong: Vec::new(),
+        };
+        Ok((measured, accepted))
+    }
+
+    pub(super) async fn start(&self) -> anyhow::Result<()> {
+        for service in services::NAMES {
+            let program = self
+                .parts
+                .service(service, &self.databases[service], self.namespace)?
+                .env("WAREHOUSE_STEP_MS", WAREHOUSE_STEP_MS);
+            self.parts.start_service(program).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn stop(&self) -> anyhow::Result<()> {
+        for service in services::NAMES {
+            self.parts.stop_service(service).await?;
+        }
+        Ok(())
+    }
+
+    /// Every order, and every mail about one.
+    pub(super) async fn until_ended(&self) -> anyhow::Result<()> {
+        self.until_none("order", UNENDED).await?;
+        self.until_none("notification", UNSENT).await
+    }
+
+    async fn until_none(&self, service: &str, question: &'static str) -> anyhow::Result<()> {
+        let mut connection = PgConnection::connect(&self.databases[service]).await?;
+        let mut last = (i64::MAX, Instant::now());
+        loop {
+            let left: i64 = sqlx::query_scalar(question)
+                .fetch_one(&mut connection)
+                .await?;
+            if left == 0 {
+                return Ok(connection.close().await?);
+            }
+            if left != last.0 {
+                last = (left, Instant::now());
+            }
+            if last.1.elapsed() > STANDS_STILL_MAX {
+                bail!("{service} stands still with {left} left: {question}");
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// All laws, and that just the accepted orders are there.
+    pub(super) async fn judge(
+        &self,
+        accepted: &HashSet<Uuid>,
+        progress: &Progress,
+    ) -> anyhow::Result<Vec<String>> {
+        let source = Source {
+            namespace: self.namespace.to_owned(),
+            databases: self.databases.clone(),
+            jaeger: None,
+            ..self.parts.source()
+        };
+        let report = verify::verify(&source, progress).await?;
+        let mut wrong: Vec<String> = report
+            .broken()
+            .iter()
+            .map(|law| format!("law {law} is broken"))
+            .collect();
+        let mut connection = PgConnection::connect(&self.databases["order"]).await?;
+        let known: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM orders")
+            .fetch_all(&mut connection)
+            .await?;
+        connection.close().await?;
+        if known.len() != accepted.len() || !known.iter().all(|id| accepted.contains(id)) {
+            let (known, accepted) = (known.len(), accepted.len());
+            wrong.push(format!("{known} orders for {accepted} accepted ones"));
+        }
+        Ok(wrong)
+    }
+}
