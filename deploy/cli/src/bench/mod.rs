@@ -12,6 +12,7 @@
 
 mod apply_drain;
 mod intake;
+mod kafka;
 mod machine;
 mod monolith;
 mod page;
@@ -23,6 +24,7 @@ mod rows;
 mod saga;
 mod summary;
 mod targets;
+mod watch;
 
 use std::path::PathBuf;
 

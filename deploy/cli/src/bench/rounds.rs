@@ -50,6 +50,20 @@ pub(super) struct Measured {
     pub(super) wrong: Vec<String>,
 }
 
+impl Measured {
+    /// With nothing to add, and nothing against it.
+    pub(super) fn new(units: u64, took: Duration, cpu: machine::Cpu) -> Self {
+        Self {
+            units,
+            took,
+            cpu,
+            latency: None,
+            details: BTreeMap::new(),
+            wrong: Vec::new(),
+        }
+    }
+}
+
 pub(super) struct Latency {
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,

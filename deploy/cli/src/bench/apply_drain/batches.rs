@@ -1,6 +1,5 @@
 //! The work of inventory as batches of finished rows, for whoever only has to write them.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use sqlx::{Connection, FromRow, PgConnection};
@@ -50,14 +49,7 @@ impl Batches {
         let took = begun.elapsed();
         let cpu = Cpu::now(parts.dir())?.since(&cpu);
         connection.close().await?;
-        Ok(Measured {
-            units: self.events,
-            took,
-            cpu,
-            latency: None,
-            details: BTreeMap::new(),
-            wrong: Vec::new(),
-        })
+        Ok(Measured::new(self.events, took, cpu))
     }
 }
 

@@ -1,18 +1,16 @@
 //! Ours and the peer: inventory as a process, from its first commit to its last.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
 use sqlx::{Connection, PgConnection};
+use tokio::sync::Notify;
 
 use super::{BATCH_RECORDS_MAX, SERVICE};
 use crate::bench::machine::Cpu;
 use crate::bench::parts::Parts;
 use crate::bench::rounds::Measured;
+use crate::bench::watch::Watch;
 use crate::local::program::Program;
-
-const STANDS_STILL_MAX: Duration = Duration::from_secs(60);
 
 /// What was published last is acknowledged, and offsets are committed.
 const SETTLES_WITHIN: Duration = Duration::from_secs(3);
@@ -20,7 +18,6 @@ const IDLE_FOR: Duration = Duration::from_secs(5);
 
 /// How to look what a process has done.
 struct Look {
-    /// Far less than a round, and seldom enough to cost nothing.
     every: Duration,
     /// Events whose effects are durable.
     committed: &'static str,
@@ -90,15 +87,36 @@ async fn run(
 ) -> anyhow::Result<Measured> {
     let name = program.name.clone();
     let mut connection = PgConnection::connect(url).await?;
-    // It works before it says that it is ready.
-    let mut watch = Watch {
+    let watch = Watch {
         parts,
-        look,
-        records: i64::from(records),
-        kill: how.killed.then(|| name.clone()),
+        who: "inventory",
+        every: look.every,
+        records: u64::from(records),
     };
-    let watched = watch.until_done(&mut connection);
-    let ((), mut measured) = tokio::try_join!(parts.start_service(program), watched)?;
+    let started = Notify::new();
+    let (mut kills, mut seen) = (how.killed, 0);
+    let committed = async || {
+        if kills && seen >= watch.records / 2 {
+            kills = false;
+            // A start that is still awaited would fail with it.
+            started.notified().await;
+            parts.kill_service(&name).await?;
+            parts.restart_service(&name).await?;
+        }
+        let committed: i64 = sqlx::query_scalar(look.committed)
+            .fetch_one(&mut connection)
+            .await?;
+        seen = u64::try_from(committed)?;
+        Ok(seen)
+    };
+    // It works before it says that it is ready.
+    let watched = watch.until_done(committed);
+    let starting = async {
+        parts.start_service(program).await?;
+        started.notify_one();
+        anyhow::Ok(())
+    };
+    let ((), mut measured) = tokio::try_join!(starting, watched)?;
     let unpublished: f64 = sqlx::query_scalar(look.unpublished)
         .fetch_one(&mut connection)
         .await?;
@@ -121,56 +139,4 @@ async fn footprint(parts: &Parts, name: &str) -> anyhow::Result<(f64, f64)> {
     let spent = Cpu::now(parts.dir())?.since(&before).of(name);
     let percent = 100.0 * spent.as_secs_f64() / begun.elapsed().as_secs_f64();
     Ok((parts.memory_mb(name).await?, percent))
-}
-
-struct Watch<'a> {
-    parts: &'a Parts,
-    look: &'a Look,
-    records: i64,
-    /// Whom to kill half way, and to start again.
-    kill: Option<String>,
-}
-
-impl Watch<'_> {
-    /// The clock runs from the first commit that is seen, and counts what came after it.
-    async fn until_done(&mut self, connection: &mut PgConnection) -> anyhow::Result<Measured> {
-        let dir = self.parts.dir();
-        let mut first = None;
-        let mut last = (0, Instant::now());
-        loop {
-            let done: i64 = sqlx::query_scalar(self.look.committed)
-                .fetch_one(&mut *connection)
-                .await?;
-            let now = Instant::now();
-            if done > last.0 {
-                last = (done, now);
-                if first.is_none() {
-                    first = Some((done, now, Cpu::now(dir)?));
-                }
-            }
-            if let Some((before, since, cpu)) = &first
-                && done >= self.records
-            {
-                return Ok(Measured {
-                    units: u64::try_from(done - before)?,
-                    took: now - *since,
-                    cpu: Cpu::now(dir)?.since(cpu),
-                    latency: None,
-                    details: BTreeMap::new(),
-                    wrong: Vec::new(),
-                });
-            }
-            if now - last.1 > STANDS_STILL_MAX {
-                let records = self.records;
-                bail!("inventory stands still after {done} of {records} records");
-            }
-            if done >= self.records / 2
-                && let Some(name) = self.kill.take()
-            {
-                self.parts.kill_service(&name).await?;
-                self.parts.restart_service(&name).await?;
-            }
-            tokio::time::sleep(self.look.every).await;
-        }
-    }
 }

@@ -6,8 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseRecord, Producer};
 use shared::avro::Codec;
 use shared::avro::registry::Registry;
 use shared::clock::process_now;
@@ -18,6 +17,7 @@ use sqlx::PgPool;
 
 use super::oracle::Expected;
 use super::orders::{Mix, Orders};
+use crate::bench::kafka::{BareProducer, producer_options, send};
 use crate::bench::parts::Parts;
 
 const SENT_WITHIN: Duration = Duration::from_secs(120);
@@ -63,14 +63,7 @@ fn produce(
     topic: &str,
     load: Load,
 ) -> anyhow::Result<Expected> {
-    let producer: BaseProducer = kafka
-        .clone()
-        .set("enable.idempotence", "true")
-        .set("acks", "all")
-        .set("linger.ms", "5")
-        // As the relay does, so the records are as large.
-        .set("compression.type", "lz4")
-        .create()?;
+    let producer: BareProducer = producer_options(kafka).set("linger.ms", "5").create()?;
     let full_name = codec
         .full_name(OrderPlaced::TYPE)
         .expect("the codec was made for it");
@@ -152,8 +145,8 @@ impl Sent {
         }
     }
 
-    fn send(&self, producer: &BaseProducer, topic: &str, full_name: &str) -> anyhow::Result<()> {
-        let mut record = BaseRecord::to(topic)
+    fn send(&self, producer: &BareProducer, topic: &str, full_name: &str) -> anyhow::Result<()> {
+        let record = BaseRecord::to(topic)
             .key(&self.envelope.aggregate_id)
             .payload(&self.value)
             .headers(headers::of_event(
@@ -162,15 +155,7 @@ impl Sent {
                 &self.envelope,
                 self.traceparent.as_deref(),
             ));
-        while let Err((error, returned)) = producer.send(record) {
-            if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
-                return Err(error.into());
-            }
-            producer.poll(Duration::from_millis(10));
-            record = returned;
-        }
-        producer.poll(Duration::ZERO);
-        Ok(())
+        Ok(send(producer, record)?)
     }
 }
 

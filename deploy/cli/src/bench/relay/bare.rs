@@ -1,19 +1,18 @@
 //! A bare producer.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use rdkafka::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer};
 use shared::event::Envelope;
 use shared::kafka::headers;
 use sqlx::{Connection, FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::topic::Topic;
+use crate::bench::kafka::{BareProducer, producer_options, send};
 use crate::bench::machine::Cpu;
 use crate::bench::parts::Parts;
 use crate::bench::rounds::Measured;
@@ -55,19 +54,12 @@ pub(super) async fn run(parts: &Parts, url: &str, topic: &Topic) -> anyhow::Resu
     })
     .await??;
     let arrived = topic.records().await?;
-    let wrong = if arrived == units {
-        Vec::new()
-    } else {
-        vec![format!("{arrived} of {units} records are on the topic")]
-    };
-    Ok(Measured {
-        units,
-        took,
-        cpu,
-        latency: None,
-        details: BTreeMap::new(),
-        wrong,
-    })
+    let mut measured = Measured::new(units, took, cpu);
+    if arrived != units {
+        let wrong = format!("{arrived} of {units} records are on the topic");
+        measured.wrong.push(wrong);
+    }
+    Ok(measured)
 }
 
 impl From<Row> for Ready {
@@ -90,30 +82,14 @@ impl From<Row> for Ready {
     }
 }
 
-/// With the relay's options, so far as they cost time.
 fn produce(kafka: &ClientConfig, topic: &str, records: Vec<Ready>) -> anyhow::Result<()> {
-    let producer: ThreadedProducer<DefaultProducerContext> = kafka
-        .clone()
-        .set("enable.idempotence", "true")
-        .set("acks", "all")
-        .set("max.in.flight.requests.per.connection", "5")
-        .set("linger.ms", "1")
-        .set("compression.type", "lz4")
-        .set("queue.buffering.max.kbytes", "32768")
-        .set("queue.buffering.max.messages", "50000")
-        .create()?;
+    let producer: BareProducer = producer_options(kafka).create()?;
     for ready in records {
-        let mut record = BaseRecord::to(topic)
+        let record = BaseRecord::to(topic)
             .key(&ready.key)
             .payload(&ready.payload)
             .headers(ready.headers);
-        while let Err((error, returned)) = producer.send(record) {
-            if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
-                return Err(error.into());
-            }
-            std::thread::sleep(Duration::from_millis(1));
-            record = returned;
-        }
+        send(&producer, record)?;
     }
     Ok(producer.flush(SENT_WITHIN)?)
 }

@@ -7,10 +7,8 @@ mod backlog;
 mod bare;
 mod topic;
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::bail;
 use shared::contract::inventory::StockReserved;
 use shared::event::Event;
 use shared::kafka::Names;
@@ -18,15 +16,14 @@ use sqlx::{Connection, PgConnection};
 
 use self::backlog::Backlog;
 use self::topic::Topic;
-use super::machine::Cpu;
 use super::parts::Parts;
 use super::report::Subject;
 use super::rounds::{About, Measured, Workload};
+use super::watch::Watch;
 
 const SERVICE: &str = "inventory";
 const WARM_UP_ROWS: u32 = 40_000;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-const STANDS_STILL_MAX: Duration = Duration::from_secs(60);
 const SUBJECTS: &[Subject] = &[Subject::Ours, Subject::Limit];
 
 pub(super) struct Relay {
@@ -108,10 +105,15 @@ async fn ours(
 ) -> anyhow::Result<Measured> {
     let program = parts.service(SERVICE, url, namespace)?;
     let backlog = Backlog::new(parts, url).await?;
-    let until = u64::from(rows);
+    let watch = Watch {
+        parts,
+        who: "the relay",
+        every: LOOK_EVERY,
+        records: u64::from(rows),
+    };
     let published = async {
         tokio::select! {
-            published = until_published(parts, topic, until) => published,
+            published = watch.until_done(async || topic.records().await) => published,
             ended = backlog.trickle() => Err(ended),
         }
     };
@@ -137,36 +139,4 @@ async fn ours(
         measured.wrong.push(wrong);
     }
     Ok(measured)
-}
-
-/// The clock runs from the first record that is seen.
-async fn until_published(parts: &Parts, topic: &Topic, rows: u64) -> anyhow::Result<Measured> {
-    let mut first = None;
-    let mut last = (0, Instant::now());
-    loop {
-        let done = topic.records().await?;
-        let now = Instant::now();
-        if done > last.0 {
-            last = (done, now);
-            if first.is_none() {
-                first = Some((done, now, Cpu::now(parts.dir())?));
-            }
-        }
-        if let Some((before, since, cpu)) = &first
-            && done >= rows
-        {
-            return Ok(Measured {
-                units: done - before,
-                took: now - *since,
-                cpu: Cpu::now(parts.dir())?.since(cpu),
-                latency: None,
-                details: BTreeMap::new(),
-                wrong: Vec::new(),
-            });
-        }
-        if now - last.1 > STANDS_STILL_MAX {
-            bail!("the relay stands still after {done} of {rows} records");
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
 }

@@ -1,13 +1,12 @@
 //! How many records a topic has.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+use crate::bench::kafka::{ANSWERS_WITHIN, consumer, partitions};
 
 #[derive(Clone)]
 pub(super) struct Topic(Arc<Asked>);
@@ -21,12 +20,9 @@ struct Asked {
 impl Topic {
     pub(super) async fn new(kafka: ClientConfig, name: String) -> anyhow::Result<Self> {
         tokio::task::spawn_blocking(move || {
-            let consumer: BaseConsumer = kafka.clone().set("group.id", "bench.records").create()?;
-            let metadata = consumer.fetch_metadata(Some(&name), ANSWERS_WITHIN)?;
-            let topics = metadata.topics().iter();
-            let partitions = topics.flat_map(|topic| topic.partitions());
+            let consumer = consumer(&kafka)?;
             Ok(Self(Arc::new(Asked {
-                partitions: partitions.map(|partition| partition.id()).collect(),
+                partitions: partitions(&consumer, &name)?,
                 consumer,
                 name,
             })))

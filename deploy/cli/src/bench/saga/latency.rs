@@ -23,6 +23,7 @@ use uuid::Uuid;
 use super::ours::Stage;
 use super::{database, fresh_databases, namespace};
 use crate::bench::intake::{Counter, counters, drive, tokens};
+use crate::bench::kafka::{ANSWERS_WITHIN, consumer, partitions};
 use crate::bench::machine::{self, Cpu};
 use crate::bench::parts::Parts;
 use crate::bench::report::Subject;
@@ -32,7 +33,6 @@ use crate::services;
 
 const SUBJECTS: &[Subject] = &[Subject::Ours];
 const WARM_UP_ORDERS: u32 = 1_000;
-const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 const DECIDED_WITHIN: Duration = Duration::from_secs(60);
 /// Of what the suite can take.
 const LOAD: f64 = 0.5;
@@ -190,18 +190,11 @@ async fn half_load(
 }
 
 fn at_the_end(kafka: &ClientConfig, topic: &str) -> anyhow::Result<BaseConsumer> {
-    let consumer: BaseConsumer = kafka
-        .clone()
-        .set("group.id", "bench.latency")
-        .set("enable.auto.commit", "false")
-        .set("fetch.wait.max.ms", "10")
-        .create()?;
+    let consumer = consumer(kafka)?;
     let mut from = TopicPartitionList::new();
-    let metadata = consumer.fetch_metadata(Some(topic), ANSWERS_WITHIN)?;
-    let found = metadata.topics().iter();
-    for partition in found.flat_map(|topic| topic.partitions()) {
-        let (_, end) = consumer.fetch_watermarks(topic, partition.id(), ANSWERS_WITHIN)?;
-        from.add_partition_offset(topic, partition.id(), Offset::Offset(end))?;
+    for partition in partitions(&consumer, topic)? {
+        let (_, end) = consumer.fetch_watermarks(topic, partition, ANSWERS_WITHIN)?;
+        from.add_partition_offset(topic, partition, Offset::Offset(end))?;
     }
     consumer.assign(&from)?;
     Ok(consumer)

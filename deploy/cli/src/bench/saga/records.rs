@@ -3,19 +3,20 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedHeaders, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use shared::contract::topic::TOPICS;
 use shared::kafka::Names;
 
+use crate::bench::kafka::{
+    ANSWERS_WITHIN, BareProducer, consumer, partitions, producer_options, send,
+};
 use crate::bench::parts::Parts;
 use crate::services;
 
-const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 const DONE_WITHIN: Duration = Duration::from_secs(600);
 
 struct Record {
@@ -86,7 +87,7 @@ impl Records {
                     receive(&consumer, left, |_| {})
                 }));
             }
-            send(kafka, namespace, self.0)?;
+            send_all(kafka, namespace, self.0)?;
             for reader in readers {
                 let received = reader.join();
                 received.map_err(|_| anyhow::anyhow!("a bare consumer panicked"))??;
@@ -96,26 +97,14 @@ impl Records {
     }
 }
 
-fn consumer(kafka: &ClientConfig) -> anyhow::Result<BaseConsumer> {
-    kafka
-        .clone()
-        .set("group.id", "bench.saga")
-        .set("enable.auto.commit", "false")
-        .set("fetch.wait.max.ms", "10")
-        .create()
-        .context("cannot make a Kafka client")
-}
-
 /// From the beginning. How many records are there by now.
 fn assign(consumer: &BaseConsumer, topics: &[String]) -> anyhow::Result<u64> {
     let mut from = TopicPartitionList::new();
     let mut records = 0;
     for topic in topics {
-        let metadata = consumer.fetch_metadata(Some(topic), ANSWERS_WITHIN)?;
-        let found = metadata.topics().iter();
-        for partition in found.flat_map(|topic| topic.partitions()) {
-            from.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
-            let (low, high) = consumer.fetch_watermarks(topic, partition.id(), ANSWERS_WITHIN)?;
+        for partition in partitions(consumer, topic)? {
+            from.add_partition_offset(topic, partition, Offset::Beginning)?;
+            let (low, high) = consumer.fetch_watermarks(topic, partition, ANSWERS_WITHIN)?;
             records += u64::try_from(high - low)?;
         }
     }
@@ -141,17 +130,8 @@ fn receive(
     Ok(())
 }
 
-/// With the relay's options, so far as they cost time.
-fn send(kafka: &ClientConfig, namespace: &str, records: Vec<Record>) -> anyhow::Result<()> {
-    let producer: ThreadedProducer<DefaultProducerContext> = kafka
-        .clone()
-        .set("enable.idempotence", "true")
-        .set("acks", "all")
-        .set("linger.ms", "1")
-        .set("compression.type", "lz4")
-        .set("queue.buffering.max.kbytes", "32768")
-        .set("queue.buffering.max.messages", "50000")
-        .create()?;
+fn send_all(kafka: &ClientConfig, namespace: &str, records: Vec<Record>) -> anyhow::Result<()> {
+    let producer: BareProducer = producer_options(kafka).create()?;
     let names = Names::new(namespace);
     let topics: HashMap<&str, String> = TOPICS
         .iter()
@@ -161,13 +141,7 @@ fn send(kafka: &ClientConfig, namespace: &str, records: Vec<Record>) -> anyhow::
         let mut sent = BaseRecord::<[u8], [u8]>::to(&topics[record.topic]).headers(record.headers);
         sent.key = record.key.as_deref();
         sent.payload = record.value.as_deref();
-        while let Err((error, returned)) = producer.send(sent) {
-            if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
-                return Err(error.into());
-            }
-            std::thread::sleep(Duration::from_millis(1));
-            sent = returned;
-        }
+        send(&producer, sent)?;
     }
     Ok(producer.flush(DONE_WITHIN)?)
 }

@@ -67,13 +67,10 @@ pub(super) async fn run(
         done??;
     }
     let took = begun.elapsed();
+    let cpu = Cpu::now(parts.dir())?.since(&cpu);
     Ok(Measured {
-        units: u64::from(orders),
-        took,
-        cpu: Cpu::now(parts.dir())?.since(&cpu),
-        latency: None,
         details,
-        wrong: Vec::new(),
+        ..Measured::new(u64::from(orders), took, cpu)
     })
 }
 
