@@ -6,54 +6,44 @@ use anyhow::Context;
 use sqlx::Connection;
 
 use super::arena::Arena;
+use super::crew::Member;
 use crate::basket::Basket;
 use crate::client::Client;
 
 /// What the promise says.
 pub(super) const ENDED_WITHIN: Duration = Duration::from_secs(60);
 const SENT_WITHIN: Duration = Duration::from_secs(600);
-const SAY_EVERY: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(500);
 const LAST_CALLS: usize = 5;
 
 /// Waits until no order is under way, as long as is promised; returns how long it took and how
 /// many were left.
 pub(super) async fn until_ended(arena: &Arena) -> anyhow::Result<(Duration, i64)> {
-    let since = Instant::now();
-    let mut connection = arena.member("order")?.connect().await?;
-    loop {
-        let left: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM sagas WHERE state NOT IN ('completed', 'cancelled')",
-        )
-        .fetch_one(&mut connection)
-        .await?;
-        if left == 0 || since.elapsed() > ENDED_WITHIN {
-            connection.close().await?;
-            return Ok((since.elapsed(), left));
-        }
-        tokio::time::sleep(LOOK).await;
-    }
+    let left = "SELECT count(*) FROM sagas WHERE state NOT IN ('completed', 'cancelled')";
+    until_none(arena.member("order")?, left, ENDED_WITHIN).await
 }
 
-/// Waits until no mail is on its way. Nobody is promised when: they go out at the pace of a mail
-/// server that was away, and what waits for them is only that the laws are about a system at rest.
-pub(super) async fn until_sent(arena: &Arena) -> anyhow::Result<()> {
+/// The same for mails. Nobody is promised when: they go out at the pace of a mail server that was
+/// away, and what waits for them is only that the laws are about a system at rest.
+pub(super) async fn until_sent(arena: &Arena) -> anyhow::Result<(Duration, i64)> {
+    let left = "SELECT count(*) FROM notifications WHERE state = 'pending'";
+    until_none(arena.member("notification")?, left, SENT_WITHIN).await
+}
+
+async fn until_none(
+    member: &Member,
+    question: &'static str,
+    within: Duration,
+) -> anyhow::Result<(Duration, i64)> {
     let since = Instant::now();
-    let mut connection = arena.member("notification")?.connect().await?;
-    let mut said = None;
+    let mut connection = member.connect().await?;
     loop {
-        let left: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM notifications WHERE state = 'pending'")
-                .fetch_one(&mut connection)
-                .await?;
-        if left == 0 || since.elapsed() > SENT_WITHIN {
-            return Ok(connection.close().await?);
-        }
-        if said.is_none_or(|said: Instant| said.elapsed() > SAY_EVERY) {
-            arena
-                .progress
-                .say("chaos", format!("{left} mails are on their way"));
-            said = Some(Instant::now());
+        let left: i64 = sqlx::query_scalar(question)
+            .fetch_one(&mut connection)
+            .await?;
+        if left == 0 || since.elapsed() > within {
+            connection.close().await?;
+            return Ok((since.elapsed(), left));
         }
         tokio::time::sleep(LOOK).await;
     }

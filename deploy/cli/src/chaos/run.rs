@@ -160,7 +160,12 @@ impl Chaos {
         );
 
         source.settle = heal::ENDED_WITHIN.saturating_sub(healed.elapsed());
-        heal::until_sent(arena).await?;
+        let (sent_after, mails) = heal::until_sent(arena).await?;
+        let sent_after = sent_after.as_secs_f32();
+        arena.progress.say(
+            "chaos",
+            format!("{mails} mails are left after {sent_after:.1} s more"),
+        );
         let live = watch.stop().await?;
         let kills = arena.kills.lock().expect("no holder panics").clone();
         history.killed(&kills)?;
