@@ -176,6 +176,11 @@ impl Bench {
         };
         let size = |full, quick| self.n.unwrap_or(if self.quick { quick } else { full });
         let disturbed = |by| Disturbed::new(by, size(1_000_000, 300_000));
+        let load = saga::Load {
+            orders: size(20_000, 5_000),
+            clients: self.clients,
+            progress: progress.clone(),
+        };
         match name {
             Name::ApplyDrain => {
                 let events = size(1_000_000, 300_000);
@@ -197,16 +202,8 @@ impl Bench {
                 let rows = size(1_000_000, 300_000);
                 plan.run(parts, Relay::new(rows)).await
             }
-            Name::Saga => {
-                let orders = size(20_000, 5_000);
-                let saga = Saga::new(orders, self.clients, progress);
-                plan.run(parts, saga).await
-            }
-            Name::SagaLatency => {
-                let orders = size(20_000, 5_000);
-                let latency = SagaLatency::new(orders, self.clients, progress);
-                plan.run(parts, latency).await
-            }
+            Name::Saga => plan.run(parts, Saga::new(load)).await,
+            Name::SagaLatency => plan.run(parts, SagaLatency::new(load)).await,
             Name::Monolith | Name::All | Name::Report => {
                 unreachable!("it is no bench in rounds")
             }

@@ -3,11 +3,13 @@
 //! They travel as arrays of the tables' own row types, exactly as Postgres sent them: nothing is
 //! parsed or built, so a figure of theirs is the database's and hardly the client's.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, Postgres};
+use sqlx::postgres::types::Oid;
+use sqlx::postgres::{PgArgumentBuffer, PgRow, PgTypeInfo, Postgres};
 use sqlx::{AssertSqlSafe, Encode, PgConnection, Row, Type};
 
 /// A table that a unit of work writes rows to.
@@ -25,10 +27,17 @@ pub(super) struct Table {
 pub(super) const ONE_A_UNIT: &str = "row_number() OVER (ORDER BY row.tableoid, row.ctid) - 1";
 pub(super) const TWO_A_UNIT: &str = "(row_number() OVER (ORDER BY row.tableoid, row.ctid) - 1) / 2";
 
-/// Rows of one table, as an array in binary form.
+/// Rows of one table, as Postgres sent them.
+pub(super) struct Array {
+    /// What it is where it is written to.
+    pub(super) type_info: PgTypeInfo,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Rows of one table that a transaction writes.
 pub(super) struct Rows {
     table: &'static Table,
-    array: Vec<u8>,
+    array: Array,
 }
 
 /// What one transaction writes: some rows for each table.
@@ -58,13 +67,10 @@ pub(super) async fn read(
             .await?;
         groups.resize_with(groups.len().max(arrays.len()), Group::new);
         for (group, array) in groups.iter_mut().zip(&arrays) {
-            let array = array
-                .try_get_raw(0)?
-                .as_bytes()
-                .map_err(anyhow::Error::from_boxed)?;
+            let type_info = PgTypeInfo::array_of(name);
             group.push(Rows {
                 table,
-                array: array.to_vec(),
+                array: Array::read(array, type_info)?,
             });
         }
     }
@@ -78,13 +84,21 @@ pub(super) async fn adopt(
 ) -> Result<(), sqlx::Error> {
     // An array says of which type its elements are: after the dimensions and the flags.
     const ELEMENT_TYPE: Range<usize> = 8..12;
+    let mut oids: HashMap<&str, Oid> = HashMap::new();
     for rows in groups.iter_mut().flatten() {
-        let oid: i64 = sqlx::query_scalar("SELECT $1::regtype::oid::bigint")
-            .bind(rows.table.name)
-            .fetch_one(&mut *target)
-            .await?;
-        let oid = u32::try_from(oid).expect("an oid has 32 bits");
-        rows.array[ELEMENT_TYPE].copy_from_slice(&oid.to_be_bytes());
+        let name = rows.table.name;
+        let oid = match oids.get(name) {
+            Some(oid) => *oid,
+            None => {
+                let oid = sqlx::query_scalar("SELECT $1::regtype::oid")
+                    .bind(name)
+                    .fetch_one(&mut *target)
+                    .await?;
+                oids.insert(name, oid);
+                oid
+            }
+        };
+        rows.array.bytes[ELEMENT_TYPE].copy_from_slice(&oid.0.to_be_bytes());
     }
     Ok(())
 }
@@ -92,31 +106,43 @@ pub(super) async fn adopt(
 pub(super) async fn write(tx: &mut PgConnection, group: &Group) -> Result<(), sqlx::Error> {
     for rows in group {
         sqlx::query(rows.table.insert)
-            .bind(rows)
+            .bind(&rows.array)
             .execute(&mut *tx)
             .await?;
     }
     Ok(())
 }
 
-impl Type<Postgres> for Rows {
+impl Array {
+    /// The first column.
+    pub(super) fn read(row: &PgRow, type_info: PgTypeInfo) -> anyhow::Result<Self> {
+        let array = row.try_get_raw(0)?;
+        let bytes = array.as_bytes().map_err(anyhow::Error::from_boxed)?;
+        Ok(Self {
+            type_info,
+            bytes: bytes.to_vec(),
+        })
+    }
+}
+
+impl Type<Postgres> for Array {
     fn type_info() -> PgTypeInfo {
         // Only a value knows which table's rows it has.
         PgTypeInfo::with_name("record")
     }
 }
 
-impl Encode<'_, Postgres> for Rows {
+impl Encode<'_, Postgres> for Array {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        buffer.extend_from_slice(&self.array);
+        buffer.extend_from_slice(&self.bytes);
         Ok(IsNull::No)
     }
 
     fn produces(&self) -> Option<PgTypeInfo> {
-        Some(PgTypeInfo::array_of(self.table.name))
+        Some(self.type_info.clone())
     }
 
     fn size_hint(&self) -> usize {
-        self.array.len()
+        self.bytes.len()
     }
 }

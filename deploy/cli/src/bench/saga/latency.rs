@@ -20,38 +20,28 @@ use shared::kafka::{Names, headers};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::Load;
 use super::ours::Stage;
-use super::{database, fresh_databases, namespace};
+use super::world::World;
 use crate::bench::intake::{Counter, counters, drive, tokens};
 use crate::bench::kafka::{ANSWERS_WITHIN, consumer, partitions};
 use crate::bench::machine::{self, Cpu};
 use crate::bench::parts::Parts;
 use crate::bench::report::Subject;
 use crate::bench::rounds::{About, Latency, Measured, Workload};
-use crate::local::Progress;
-use crate::services;
 
-const SUBJECTS: &[Subject] = &[Subject::Ours];
-const WARM_UP_ORDERS: u32 = 1_000;
 const DECIDED_WITHIN: Duration = Duration::from_secs(60);
 /// Of what the suite can take.
 const LOAD: f64 = 0.5;
 
 pub(in crate::bench) struct SagaLatency {
-    orders: u32,
-    clients: u32,
-    progress: Progress,
-    round: Option<(u32, BTreeMap<String, String>)>,
+    load: Load,
+    round: Option<World>,
 }
 
 impl SagaLatency {
-    pub(in crate::bench) fn new(orders: u32, clients: u32, progress: &Progress) -> Self {
-        Self {
-            orders,
-            clients,
-            progress: progress.clone(),
-            round: None,
-        }
+    pub(in crate::bench) fn new(load: Load) -> Self {
+        Self { load, round: None }
     }
 }
 
@@ -60,45 +50,37 @@ impl Workload for SagaLatency {
         About {
             name: "saga-latency",
             unit: "orders",
-            subjects: SUBJECTS,
+            subjects: &[Subject::Ours],
         }
     }
 
     fn warm_up(&self) -> Self {
-        Self::new(
-            self.orders.min(WARM_UP_ORDERS),
-            self.clients,
-            &self.progress,
-        )
+        Self::new(self.load.warm_up())
     }
 
     async fn prepare(&mut self, parts: &Parts, number: u32) -> anyhow::Result<()> {
-        parts
-            .fresh_topics(&namespace(number, Subject::Ours))
-            .await?;
-        let databases = fresh_databases(parts, number, Subject::Ours).await?;
-        self.round = Some((number, databases));
+        self.round = Some(World::fresh(parts, number, Subject::Ours).await?);
         Ok(())
     }
 
     async fn measure(&mut self, parts: &Parts, _: Subject) -> anyhow::Result<Measured> {
-        let (number, databases) = self.round.as_ref().expect("it was prepared");
-        let namespace = namespace(*number, Subject::Ours);
-        let stage = Stage {
-            parts,
-            namespace: &namespace,
-            databases,
-        };
+        let world = self.round.as_ref().expect("it was prepared");
+        let Load {
+            orders,
+            clients,
+            ref progress,
+        } = self.load;
+        let stage = Stage { parts, world };
         stage.start().await?;
         let begun = Instant::now();
-        let (_, mut accepted) = drive(parts, self.orders, self.clients).await?;
+        let (_, mut accepted) = drive(parts, orders, clients).await?;
         stage.until_ended().await?;
-        let at_most = f64::from(self.orders) / begun.elapsed().as_secs_f64();
+        let at_most = f64::from(orders) / begun.elapsed().as_secs_f64();
 
         let floor_ms = floor_ms(parts).await?;
-        let topic = Names::new(&namespace).topic(ORDER_EVENTS.0);
-        let counters = counters(parts, self.clients).await?;
-        let tokens = tokens(parts, self.orders)?;
+        let topic = Names::new(&world.namespace).topic(ORDER_EVENTS.0);
+        let counters = counters(parts, clients).await?;
+        let tokens = tokens(parts, orders)?;
         let cpu = Cpu::now(parts.dir())?;
         let begun = Instant::now();
         let times = half_load(parts.kafka(), topic, counters, tokens, at_most * LOAD).await?;
@@ -114,25 +96,18 @@ impl Workload for SagaLatency {
             ("p99_to_floor", latency.p99_ms / floor_ms),
         ]);
         Ok(Measured {
-            units: u64::from(self.orders),
-            took,
-            cpu,
             latency: Some(latency),
             details,
-            wrong: stage.judge(&accepted, &self.progress).await?,
+            wrong: stage.judge(&accepted, progress).await?,
+            ..Measured::new(u64::from(orders), took, cpu)
         })
     }
 
     async fn clear(&mut self, parts: &Parts) -> anyhow::Result<()> {
-        let Some((number, _)) = self.round.take() else {
-            return Ok(());
-        };
-        parts.drop_topics(&namespace(number, Subject::Ours)).await?;
-        for service in services::NAMES {
-            let name = database(number, Subject::Ours, service);
-            parts.drop_database(&name).await?;
+        match self.round.take() {
+            Some(world) => world.clear(parts).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

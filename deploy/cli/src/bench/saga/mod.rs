@@ -9,43 +9,50 @@ mod latency;
 mod ours;
 mod records;
 mod rewrite;
-
-use std::collections::{BTreeMap, HashSet};
-
-use uuid::Uuid;
+mod world;
 
 pub(super) use latency::SagaLatency;
 
+use self::ours::Stage;
+use self::world::World;
 use super::parts::Parts;
 use super::report::Subject;
 use super::rounds::{About, Measured, Workload};
 use crate::local::Progress;
-use crate::services;
 
 const WARM_UP_ORDERS: u32 = 1_000;
-const SUBJECTS: &[Subject] = &[Subject::Ours, Subject::Limit];
+
+/// What customers do.
+#[derive(Clone)]
+pub(super) struct Load {
+    pub(super) orders: u32,
+    /// Connections that place orders.
+    pub(super) clients: u32,
+    pub(super) progress: Progress,
+}
+
+impl Load {
+    fn warm_up(&self) -> Self {
+        Self {
+            orders: self.orders.min(WARM_UP_ORDERS),
+            ..self.clone()
+        }
+    }
+}
 
 pub(super) struct Saga {
-    orders: u32,
-    clients: u32,
-    progress: Progress,
+    load: Load,
     round: Option<Round>,
 }
 
 struct Round {
-    number: u32,
-    databases: BTreeMap<String, String>,
-    accepted: HashSet<Uuid>,
+    ours: World,
+    limit: World,
 }
 
 impl Saga {
-    pub(super) fn new(orders: u32, clients: u32, progress: &Progress) -> Self {
-        Self {
-            orders,
-            clients,
-            progress: progress.clone(),
-            round: None,
-        }
+    pub(super) fn new(load: Load) -> Self {
+        Self { load, round: None }
     }
 }
 
@@ -54,84 +61,38 @@ impl Workload for Saga {
         About {
             name: "saga",
             unit: "orders",
-            subjects: SUBJECTS,
+            subjects: &[Subject::Ours, Subject::Limit],
         }
     }
 
     fn warm_up(&self) -> Self {
-        Self::new(
-            self.orders.min(WARM_UP_ORDERS),
-            self.clients,
-            &self.progress,
-        )
+        Self::new(self.load.warm_up())
     }
 
     async fn prepare(&mut self, parts: &Parts, number: u32) -> anyhow::Result<()> {
-        for subject in SUBJECTS {
-            parts.fresh_topics(&namespace(number, *subject)).await?;
-        }
         self.round = Some(Round {
-            number,
-            databases: fresh_databases(parts, number, Subject::Ours).await?,
-            accepted: HashSet::new(),
+            ours: World::fresh(parts, number, Subject::Ours).await?,
+            limit: World::fresh(parts, number, Subject::Limit).await?,
         });
         Ok(())
     }
 
     async fn measure(&mut self, parts: &Parts, subject: Subject) -> anyhow::Result<Measured> {
-        let round = self.round.as_mut().expect("it was prepared");
-        let from = namespace(round.number, Subject::Ours);
+        let Round { ours, limit } = self.round.as_ref().expect("it was prepared");
         if subject == Subject::Limit {
-            let to = namespace(round.number, subject);
-            let fresh = fresh_databases(parts, round.number, subject).await?;
-            return rewrite::run(parts, &round.databases, &fresh, [&from, &to], self.orders).await;
+            return rewrite::run(parts, ours, limit, self.load.orders).await;
         }
-        let stage = ours::Stage {
-            parts,
-            namespace: &from,
-            databases: &round.databases,
-        };
-        let (mut measured, accepted) = stage.run(self.orders, self.clients).await?;
-        round.accepted = accepted;
-        measured.wrong = stage.judge(&round.accepted, &self.progress).await?;
+        let stage = Stage { parts, world: ours };
+        let (mut measured, accepted) = stage.run(&self.load).await?;
+        measured.wrong = stage.judge(&accepted, &self.load.progress).await?;
         Ok(measured)
     }
 
     async fn clear(&mut self, parts: &Parts) -> anyhow::Result<()> {
-        let Some(Round { number, .. }) = self.round.take() else {
-            return Ok(());
-        };
-        for subject in SUBJECTS {
-            parts.drop_topics(&namespace(number, *subject)).await?;
-            for service in services::NAMES {
-                parts
-                    .drop_database(&database(number, *subject, service))
-                    .await?;
-            }
+        if let Some(Round { ours, limit }) = self.round.take() {
+            ours.clear(parts).await?;
+            limit.clear(parts).await?;
         }
         Ok(())
     }
-}
-
-fn namespace(round: u32, subject: Subject) -> String {
-    format!("saga{round}.{}.", subject.name())
-}
-
-fn database(round: u32, subject: Subject, service: &str) -> String {
-    format!("saga{round}_{}_{service}", subject.name())
-}
-
-/// By service.
-async fn fresh_databases(
-    parts: &Parts,
-    round: u32,
-    subject: Subject,
-) -> anyhow::Result<BTreeMap<String, String>> {
-    let mut databases = BTreeMap::new();
-    for service in services::NAMES {
-        let name = database(round, subject, service);
-        let url = parts.fresh_database(service, &name).await?;
-        databases.insert(service.to_owned(), url);
-    }
-    Ok(databases)
 }

@@ -8,6 +8,8 @@ use anyhow::bail;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
+use super::Load;
+use super::world::World;
 use crate::bench::intake::drive;
 use crate::bench::machine::Cpu;
 use crate::bench::parts::Parts;
@@ -28,29 +30,24 @@ const UNSENT: &str = "SELECT count(*) FROM notifications WHERE state = 'pending'
 
 pub(super) struct Stage<'a> {
     pub(super) parts: &'a Parts,
-    pub(super) namespace: &'a str,
-    pub(super) databases: &'a BTreeMap<String, String>,
+    pub(super) world: &'a World,
 }
 
 impl Stage<'_> {
-    pub(super) async fn run(
-        &self,
-        orders: u32,
-        clients: u32,
-    ) -> anyhow::Result<(Measured, HashSet<Uuid>)> {
+    pub(super) async fn run(&self, load: &Load) -> anyhow::Result<(Measured, HashSet<Uuid>)> {
         self.start().await?;
         let flushes = self.parts.flushes().await?;
         let wal = self.parts.wal_bytes().await?;
         let begun = Instant::now();
         let cpu = Cpu::now(self.parts.dir())?;
-        let (placed, accepted) = drive(self.parts, orders, clients).await?;
+        let (placed, accepted) = drive(self.parts, load.orders, load.clients).await?;
         self.until_none("order", UNDECIDED).await?;
         let decided = begun.elapsed();
         self.until_ended().await?;
         let took = begun.elapsed();
         let cpu = Cpu::now(self.parts.dir())?.since(&cpu);
         self.stop().await?;
-        let orders = f64::from(orders);
+        let orders = f64::from(load.orders);
         let flushes = (self.parts.flushes().await? - flushes).max(1) as f64;
         let wal = (self.parts.wal_bytes().await? - wal) as f64;
         let details = BTreeMap::from([
@@ -59,12 +56,9 @@ impl Stage<'_> {
             ("wal_bytes_per_order", wal / orders),
         ]);
         let measured = Measured {
-            units: accepted.len() as u64,
-            took,
-            cpu,
             latency: placed.latency,
             details,
-            wrong: Vec::new(),
+            ..Measured::new(accepted.len() as u64, took, cpu)
         };
         Ok((measured, accepted))
     }
@@ -73,7 +67,11 @@ impl Stage<'_> {
         for service in services::NAMES {
             let program = self
                 .parts
-                .service(service, &self.databases[service], self.namespace)?
+                .service(
+                    service,
+                    &self.world.databases[service],
+                    &self.world.namespace,
+                )?
                 .env("WAREHOUSE_STEP_MS", WAREHOUSE_STEP_MS);
             self.parts.start_service(program).await?;
         }
@@ -94,7 +92,7 @@ impl Stage<'_> {
     }
 
     async fn until_none(&self, service: &str, question: &'static str) -> anyhow::Result<()> {
-        let mut connection = PgConnection::connect(&self.databases[service]).await?;
+        let mut connection = PgConnection::connect(&self.world.databases[service]).await?;
         let mut last = (i64::MAX, Instant::now());
         loop {
             let left: i64 = sqlx::query_scalar(question)
@@ -120,8 +118,8 @@ impl Stage<'_> {
         progress: &Progress,
     ) -> anyhow::Result<Vec<String>> {
         let source = Source {
-            namespace: self.namespace.to_owned(),
-            databases: self.databases.clone(),
+            namespace: self.world.namespace.clone(),
+            databases: self.world.databases.clone(),
             jaeger: None,
             ..self.parts.source()
         };
@@ -131,7 +129,7 @@ impl Stage<'_> {
             .iter()
             .map(|law| format!("law {law} is broken"))
             .collect();
-        let mut connection = PgConnection::connect(&self.databases["order"]).await?;
+        let mut connection = PgConnection::connect(&self.world.databases["order"]).await?;
         let known: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM orders")
             .fetch_all(&mut connection)
             .await?;

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use sqlx::encode::IsNull;
-use sqlx::error::BoxDynError;
+use sqlx::postgres::PgTypeInfo;
 use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, Postgres};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Encode, PgConnection, Row, Type};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::task::JoinSet;
 
 use super::records::Records;
+use super::world::World;
 use crate::bench::machine::Cpu;
 use crate::bench::parts::Parts;
 use crate::bench::rounds::Measured;
+use crate::bench::rows::Array;
 
 /// Rows of one table that a transaction writes: what a busy service's do.
 const ROWS_PER_TRANSACTION: i64 = 500;
@@ -27,27 +27,25 @@ const TABLES: &str = "
 
 struct Table {
     name: String,
-    array: Oid,
-    groups: Vec<Vec<u8>>,
+    groups: Vec<Array>,
 }
 
 pub(super) async fn run(
     parts: &Parts,
-    from: &BTreeMap<String, String>,
-    to: &BTreeMap<String, String>,
-    [from_topics, to_topics]: [&str; 2],
+    from: &World,
+    to: &World,
     orders: u32,
 ) -> anyhow::Result<Measured> {
     let mut writers = Vec::new();
-    for (service, source) in from {
-        let target = &to[service];
+    for (service, source) in &from.databases {
+        let target = &to.databases[service];
         let tables = read(source, target).await?;
         let connection = shared::db::options(target, "bench/limit")?
             .connect()
             .await?;
         writers.push((connection, tables));
     }
-    let records = Records::read(parts, from_topics).await?;
+    let records = Records::read(parts, &from.namespace).await?;
     let details = BTreeMap::from([(
         "records_per_order",
         records.count() as f64 / f64::from(orders),
@@ -61,8 +59,8 @@ pub(super) async fn run(
         working.spawn(write(connection, tables));
     }
     let kafka = parts.kafka();
-    let to_topics = to_topics.to_owned();
-    working.spawn_blocking(move || records.send_and_receive(&kafka, &to_topics));
+    let namespace = to.namespace.clone();
+    working.spawn_blocking(move || records.send_and_receive(&kafka, &namespace));
     while let Some(done) = working.join_next().await {
         done??;
     }
@@ -99,20 +97,11 @@ async fn read(source: &str, target: &str) -> anyhow::Result<Vec<Table>> {
         let rows = sqlx::query(AssertSqlSafe(statement))
             .fetch_all(&mut source)
             .await?;
-        let mut groups = Vec::new();
-        for row in &rows {
-            let array = row.try_get_raw(0)?;
-            groups.push(
-                array
-                    .as_bytes()
-                    .map_err(anyhow::Error::from_boxed)?
-                    .to_vec(),
-            );
-        }
+        // A copy of the database knows the type by the same number.
+        let array = |row| Array::read(row, PgTypeInfo::with_oid(array));
         tables.push(Table {
             name,
-            array,
-            groups,
+            groups: rows.iter().map(array).collect::<Result<_, _>>()?,
         });
     }
     source.close().await?;
@@ -121,50 +110,17 @@ async fn read(source: &str, target: &str) -> anyhow::Result<Vec<Table>> {
 }
 
 async fn write(mut connection: PgConnection, tables: Vec<Table>) -> anyhow::Result<()> {
-    for Table {
-        name,
-        array,
-        groups,
-    } in tables
-    {
+    for Table { name, groups } in tables {
         let insert = format!(
             "INSERT INTO {name} OVERRIDING SYSTEM VALUE
              SELECT row.* FROM unnest($1::{name}[]) AS row"
         );
-        for bytes in groups {
+        for array in groups {
             sqlx::query(AssertSqlSafe(insert.clone()))
-                .bind(Rows { array, bytes })
+                .bind(array)
                 .execute(&mut connection)
                 .await?;
         }
     }
     Ok(connection.close().await?)
-}
-
-/// Rows as Postgres sent them.
-struct Rows {
-    array: Oid,
-    bytes: Vec<u8>,
-}
-
-impl Type<Postgres> for Rows {
-    fn type_info() -> PgTypeInfo {
-        // Only a value knows which table's rows it has.
-        PgTypeInfo::with_name("record")
-    }
-}
-
-impl Encode<'_, Postgres> for Rows {
-    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        buffer.extend_from_slice(&self.bytes);
-        Ok(IsNull::No)
-    }
-
-    fn produces(&self) -> Option<PgTypeInfo> {
-        Some(PgTypeInfo::with_oid(self.array))
-    }
-
-    fn size_hint(&self) -> usize {
-        self.bytes.len()
-    }
 }
