@@ -68,8 +68,8 @@ pub(crate) async fn load_own(
     .transpose()
 }
 
-/// Sagas whose deadline has passed. Those that another transaction is deciding are left to it.
-/// It has no span: it is asked all the time, and mostly in vain.
+/// Sagas whose deadline has passed, in the order of the index. Those that another transaction is
+/// deciding are left to it. It has no span: it is asked all the time, and mostly in vain.
 pub(crate) async fn load_due(
     tx: &mut PgConnection,
     now: DateTime<Utc>,
@@ -82,7 +82,7 @@ pub(crate) async fn load_due(
          FROM sagas s
          JOIN orders o ON o.id = s.order_id
          WHERE s.due_at <= $1
-         ORDER BY s.order_id
+         ORDER BY s.due_at
          LIMIT $2
          FOR UPDATE OF s SKIP LOCKED"
     ))
