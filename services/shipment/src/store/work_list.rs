@@ -180,7 +180,8 @@ pub(crate) async fn claim_due(
 }
 
 /// The same for packed lists, whose carrier is called outside a transaction: until `until` they
-/// are this caller's alone, or until it dies.
+/// are this caller's alone, or until it dies. The lists are locked, too, so that the update need
+/// not look again whether they are packed: it would go through all that are.
 pub(crate) async fn claim_packed(
     tx: &mut PgConnection,
     now: DateTime<Utc>,
@@ -198,14 +199,12 @@ pub(crate) async fn claim_packed(
                AND (p.retry_at IS NULL OR p.retry_at <= $1)
              ORDER BY p.id
              LIMIT $4
-             FOR UPDATE OF f SKIP LOCKED
+             FOR UPDATE OF f, p SKIP LOCKED
          )
          UPDATE picking_lists AS p
          SET retry_at = $3
          FROM due
          WHERE p.id = due.id
-           AND p.state = 'packed'
-           AND (p.retry_at IS NULL OR p.retry_at <= $1)
          RETURNING p.id",
     )
     .bind(now)
