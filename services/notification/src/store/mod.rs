@@ -111,25 +111,27 @@ pub(crate) async fn claim_due(
 }
 
 /// Those of these mails that are still held by the try in hand, locked in id order.
+///
+/// The statement does not ask whether they are pending: Postgres would go through all that are,
+/// instead of looking up these few.
 #[tracing::instrument(name = "db.notifications.lock", skip_all)]
 pub(crate) async fn lock_held<'n>(
     tx: &mut PgConnection,
     held: impl Iterator<Item = &'n Notification>,
 ) -> Result<HashSet<Uuid>, sqlx::Error> {
     let sql = "
-        SELECT n.id
-          FROM notifications n
-          JOIN UNNEST($1::uuid[], $2::int[]) AS t (id, attempts) USING (id)
-         WHERE n.state = 'pending' AND n.attempts = t.attempts
-         ORDER BY n.id
-           FOR UPDATE OF n";
-    let (ids, attempts): (Vec<_>, Vec<_>) = held.map(|n| (n.id, n.attempts)).unzip();
-    let ids: Vec<Uuid> = sqlx::query_scalar(sql)
-        .bind(ids)
-        .bind(attempts)
-        .fetch_all(tx)
-        .await?;
-    Ok(ids.into_iter().collect())
+        SELECT id, attempts, state = 'pending'
+          FROM notifications
+         WHERE id = ANY($1)
+         ORDER BY id
+           FOR UPDATE";
+    let held: HashMap<Uuid, i32> = held.map(|n| (n.id, n.attempts)).collect();
+    let ids: Vec<Uuid> = held.keys().copied().collect();
+    let now: Vec<(Uuid, i32, bool)> = sqlx::query_as(sql).bind(ids).fetch_all(tx).await?;
+    let still = now
+        .into_iter()
+        .filter(|(id, attempts, pending)| *pending && held.get(id) == Some(attempts));
+    Ok(still.map(|(id, ..)| id).collect())
 }
 
 #[tracing::instrument(name = "db.notifications.save", skip_all)]
