@@ -44,6 +44,10 @@ pub(crate) fn api(service: &'static str, routes: OpenApiRouter) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             axum::response::IntoResponse::into_response(ApiError::internal("a handler panicked"))
         }))
+        .layer(axum::middleware::from_fn_with_state(
+            limits::changes(),
+            limits::shed,
+        ))
         .layer(axum::middleware::from_fn(limits::check))
         .layer(axum::middleware::from_fn(trace::request_span))
 }
