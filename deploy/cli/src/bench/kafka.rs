@@ -52,7 +52,7 @@ pub(super) fn consumer(kafka: &ClientConfig) -> anyhow::Result<BaseConsumer> {
         .clone()
         .set("group.id", "bench")
         .set("enable.auto.commit", "false")
-        .set("fetch.wait.max.ms", "10")
+        .set("fetch.wait.max.ms", "100")
         .create()
         .context("cannot make a Kafka client")
 }

@@ -11,6 +11,7 @@
 //! - **The product runs as it is**, as a process of its own, relay and all.
 
 mod apply_drain;
+mod codec;
 mod intake;
 mod kafka;
 mod machine;
@@ -27,17 +28,19 @@ mod targets;
 mod watch;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use self::apply_drain::{ApplyDrain, Disturbance, Disturbed};
+use self::apply_drain::{ApplyDrain, Disturbance, Disturbed, Instances};
+use self::codec::CodecBench;
 use self::intake::Intake;
 use self::monolith::MonolithArgs;
 use self::parts::Parts;
 use self::relay::Relay;
 use self::report::{Report, Summary};
 use self::rounds::Plan;
-use self::saga::{Saga, SagaLatency};
+use self::saga::{Meanwhile, Saga, SagaLatency};
 use crate::Broken;
 use crate::local::Progress;
 
@@ -78,15 +81,28 @@ enum Name {
     HistoryGrowth,
     /// The same with every order traced
     OtelCost,
+    /// The same with two processes that share the work
+    TwoInstances,
+    /// The same with four
+    FourInstances,
     /// Orders placed over HTTP, each answered after its commit
     Intake,
     /// A backlog in the outbox, through the relay
     Relay,
+    /// The same with a reader and a writer that do not end
+    RelayPinned,
     /// Orders over HTTP, through all services, to their end
     Saga,
     /// From placing to the decision, at half the load that the suite can take
     SagaLatency,
-    /// The same load on a monolith, with the parties outside slow and away; draws two pictures
+    /// The same while every service but order is restarted, one after the other
+    RollingRestart,
+    /// The same with inventory away for a minute, and how fast what waited is decided
+    Outage,
+    /// Events to bytes and back
+    Codec,
+    /// The same load on us and on a monolith, with the parties outside slow and away; draws two
+    /// pictures
     Monolith,
     /// Every bench but `monolith`, and which targets hold
     All,
@@ -95,16 +111,22 @@ enum Name {
 }
 
 /// What `all` runs, in this order.
-const ALL: [Name; 9] = [
+const ALL: [Name; 15] = [
     Name::ApplyDrain,
     Name::ApplyDrainDup,
     Name::HotSku,
     Name::HistoryGrowth,
     Name::OtelCost,
+    Name::TwoInstances,
+    Name::FourInstances,
     Name::Intake,
     Name::Relay,
+    Name::RelayPinned,
     Name::Saga,
     Name::SagaLatency,
+    Name::RollingRestart,
+    Name::Outage,
+    Name::Codec,
 ];
 
 impl Bench {
@@ -175,11 +197,16 @@ impl Bench {
             progress,
         };
         let size = |full, quick| self.n.unwrap_or(if self.quick { quick } else { full });
+        let rows = size(1_000_000, 300_000);
         let disturbed = |by| Disturbed::new(by, size(1_000_000, 300_000));
         let load = saga::Load {
             orders: size(20_000, 5_000),
             clients: self.clients,
             progress: progress.clone(),
+        };
+        let saga = async |meanwhile| {
+            plan.run(parts, SagaLatency::new(load.clone(), meanwhile))
+                .await
         };
         match name {
             Name::ApplyDrain => {
@@ -194,16 +221,31 @@ impl Bench {
                 plan.run(parts, disturbed(history)).await
             }
             Name::OtelCost => plan.run(parts, disturbed(Disturbance::Traces)).await,
+            Name::TwoInstances => {
+                plan.run(parts, disturbed(Disturbance::Instances(Instances::Two)))
+                    .await
+            }
+            Name::FourInstances => {
+                plan.run(parts, disturbed(Disturbance::Instances(Instances::Four)))
+                    .await
+            }
             Name::Intake => {
                 let orders = size(50_000, 20_000);
                 plan.run(parts, Intake::new(orders, self.clients)).await
             }
-            Name::Relay => {
-                let rows = size(1_000_000, 300_000);
-                plan.run(parts, Relay::new(rows)).await
+            Name::Relay => plan.run(parts, Relay::new(rows)).await,
+            Name::RelayPinned => plan.run(parts, Relay::pinned(rows)).await,
+            Name::Saga => plan.run(parts, Saga::new(load.clone())).await,
+            Name::SagaLatency => saga(Meanwhile::Nothing).await,
+            Name::RollingRestart => saga(Meanwhile::Restarts).await,
+            Name::Outage => {
+                let away = Duration::from_secs(if self.quick { 15 } else { 60 });
+                saga(Meanwhile::Outage(away)).await
             }
-            Name::Saga => plan.run(parts, Saga::new(load)).await,
-            Name::SagaLatency => plan.run(parts, SagaLatency::new(load)).await,
+            Name::Codec => {
+                let events = size(2_000_000, 500_000);
+                plan.run(parts, CodecBench::new(events)).await
+            }
             Name::Monolith | Name::All | Name::Report => {
                 unreachable!("it is no bench in rounds")
             }

@@ -15,6 +15,8 @@ use crate::services;
 use crate::verify::Source;
 
 const HEALTHY_WITHIN: Duration = Duration::from_secs(30);
+/// Longer than any run.
+const DEADLINE_MS: &str = "3600000";
 
 pub(super) struct Parts {
     stack: local::Stack,
@@ -204,6 +206,24 @@ impl Parts {
             .env("KAFKA_NAMESPACE", namespace))
     }
 
+    /// The same program once more, at the place of a service that does not run.
+    pub(super) fn beside(&self, program: &Program, place: &str) -> anyhow::Result<Program> {
+        let ports = self.layout().ports().service(place);
+        let ports = ports.with_context(|| format!("{place} has no place"))?;
+        let api = format!("127.0.0.1:{}", ports.api);
+        let name = format!("{}-at-{place}", program.name);
+        Ok(Program {
+            log: self.layout().log(&name),
+            name,
+            health: Some(Health::Http(format!("{}/health/ready", ports.operations()))),
+            ..program
+                .clone()
+                .env("HTTP_ADDR", &api)
+                .env("OPS_ADDR", format!("127.0.0.1:{}", ports.ops))
+                .address(format!("http://{api}"))
+        })
+    }
+
     /// The textbook's inventory, in the place of ours.
     pub(super) fn textbook(&self, database_url: &str, namespace: &str) -> Program {
         let ports = self.layout().ports();
@@ -247,6 +267,15 @@ impl Parts {
     pub(super) async fn stop_service(&self, name: &str) -> anyhow::Result<()> {
         Ok(self.stack.stop(name).await?)
     }
+}
+
+/// An order whose answers are late is to be decided late, and not cancelled.
+pub(super) fn patient(program: Program) -> Program {
+    ["VERDICT_DEADLINE_MS", "STOCK_DEADLINE_MS"]
+        .into_iter()
+        .fold(program, |program, deadline| {
+            program.env(deadline, DEADLINE_MS)
+        })
 }
 
 /// The role that a service has, and the database that it has otherwise.

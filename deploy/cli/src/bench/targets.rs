@@ -105,6 +105,12 @@ const TARGETS: &[Target] = &[
         0.5,
         0.8,
     ),
+    Target::more(
+        "records relayed beside an old reader and an open writer, beside without",
+        ("relay-pinned", "ours_to_clean"),
+        0.9,
+        0.98,
+    ),
     Target::less(
         "MB of memory that inventory keeps after a full load",
         ("apply-drain", "rss_mb"),
@@ -128,6 +134,30 @@ const TARGETS: &[Target] = &[
         ("saga-latency", "p99_to_floor"),
         6.0,
         3.0,
+    ),
+    Target::less(
+        "ms in which nobody's order is decided while services are restarted at half load",
+        ("rolling-restart", "longest_stall_ms"),
+        1_000.0,
+        100.0,
+    ),
+    Target::more(
+        "orders decided after an outage, beside those that come",
+        ("outage", "drain_to_steady"),
+        2.0,
+        5.0,
+    ),
+    Target::more(
+        "events applied by two processes, beside one",
+        ("two-instances", "ours_to_clean"),
+        1.0,
+        1.0,
+    ),
+    Target::more(
+        "events applied by four processes, beside one",
+        ("four-instances", "ours_to_clean"),
+        1.0,
+        1.0,
     ),
     Target::less(
         "dead rows that the relay leaves",

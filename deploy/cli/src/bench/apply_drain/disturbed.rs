@@ -21,6 +21,14 @@ pub(in crate::bench) enum Disturbance {
     History { events: u32 },
     /// Every order's trace is recorded.
     Traces,
+    /// So many processes share the work.
+    Instances(Instances),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::bench) enum Instances {
+    Two,
+    Four,
 }
 
 pub(in crate::bench) struct Disturbed {
@@ -69,7 +77,8 @@ impl Disturbed {
         let mix = match by {
             Some(Disturbance::Repeats) => Mix::Repeated,
             Some(Disturbance::HotSku) => Mix::Hot,
-            Some(Disturbance::History { .. } | Disturbance::Traces) | None => Mix::Uniform,
+            Some(Disturbance::History { .. } | Disturbance::Traces | Disturbance::Instances(_))
+            | None => Mix::Uniform,
         };
         let load = Load {
             events: self.events,
@@ -100,6 +109,8 @@ impl Workload for Disturbed {
                 Disturbance::HotSku => "hot-sku",
                 Disturbance::History { .. } => "history-growth",
                 Disturbance::Traces => "otel-cost",
+                Disturbance::Instances(Instances::Two) => "two-instances",
+                Disturbance::Instances(Instances::Four) => "four-instances",
             },
             unit: "records",
             subjects: SUBJECTS,
@@ -130,7 +141,12 @@ impl Workload for Disturbed {
                 let how = How {
                     killed: self.by == Disturbance::Repeats,
                     traced: self.by == Disturbance::Traces,
-                    rests: false,
+                    instances: match self.by {
+                        Disturbance::Instances(Instances::Two) => 2,
+                        Disturbance::Instances(Instances::Four) => 4,
+                        _ => 1,
+                    },
+                    ..How::default()
                 };
                 (&round.ours, how)
             }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::try_join_all;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Notify;
 
@@ -41,7 +42,10 @@ const PEER: Look = Look {
     unpublished: "SELECT count(*)::float8 FROM outbox WHERE published_at IS NULL",
 };
 
-#[derive(Debug, Clone, Copy, Default)]
+/// Services that do not run here, and whose places other instances take.
+const PLACES: [&str; 3] = ["fraud", "shipment", "notification"];
+
+#[derive(Debug, Clone, Copy)]
 pub(super) struct How {
     /// It is killed half way and started again, while the clock runs.
     pub(super) killed: bool,
@@ -49,6 +53,19 @@ pub(super) struct How {
     pub(super) traced: bool,
     /// What it keeps when it is done is looked at, which takes a while.
     pub(super) rests: bool,
+    /// So many processes share the work; four at most.
+    pub(super) instances: usize,
+}
+
+impl Default for How {
+    fn default() -> Self {
+        Self {
+            killed: false,
+            traced: false,
+            rests: false,
+            instances: 1,
+        }
+    }
 }
 
 pub(super) async fn ours(
@@ -93,6 +110,11 @@ async fn run(
         every: look.every,
         records: u64::from(records),
     };
+    let others = PLACES.iter().take(how.instances.saturating_sub(1));
+    let others: Vec<Program> = others
+        .map(|place| parts.beside(&program, place))
+        .collect::<anyhow::Result<_>>()?;
+    let others_named: Vec<String> = others.iter().map(|other| other.name.clone()).collect();
     let started = Notify::new();
     let (mut kills, mut seen) = (how.killed, 0);
     let committed = async || {
@@ -112,7 +134,8 @@ async fn run(
     // It works before it says that it is ready.
     let watched = watch.until_done(committed);
     let starting = async {
-        parts.start_service(program).await?;
+        let all = others.into_iter().chain([program]);
+        try_join_all(all.map(|program| parts.start_service(program))).await?;
         started.notify_one();
         anyhow::Ok(())
     };
@@ -127,7 +150,9 @@ async fn run(
         measured.details.insert("rss_mb", memory);
         measured.details.insert("idle_cpu_percent", idle);
     }
-    parts.stop_service(&name).await?;
+    for name in others_named.iter().chain([&name]) {
+        parts.stop_service(name).await?;
+    }
     Ok(measured)
 }
 

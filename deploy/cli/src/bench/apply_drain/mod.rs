@@ -20,10 +20,10 @@ use super::report::Subject;
 use super::rounds::{About, Measured, Workload};
 use drain::How;
 use oracle::Expected;
-use orders::Mix;
 use preload::Load;
 
-pub(super) use disturbed::{Disturbance, Disturbed};
+pub(super) use disturbed::{Disturbance, Disturbed, Instances};
+pub(super) use orders::{Mix, Orders};
 
 const SERVICE: &str = "inventory";
 /// The service's own default, so that both write transactions of the same size.

@@ -13,7 +13,7 @@ const COUNTRIES: [&str; 3] = ["DE", "ES", "PL"];
 
 /// What comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mix {
+pub(in crate::bench) enum Mix {
     /// Every article as often as every other, and every event once.
     Uniform,
     /// Nine orders of ten want the same article.
@@ -24,20 +24,20 @@ pub(super) enum Mix {
 }
 
 /// The same orders in every round, but for their ids, which rise as those of the intake do.
-pub(super) struct Orders {
+pub(in crate::bench) struct Orders {
     mix: Mix,
     dice: fastrand::Rng,
 }
 
 impl Orders {
-    pub(super) fn new(mix: Mix) -> Self {
+    pub(in crate::bench) fn new(mix: Mix) -> Self {
         Self {
             mix,
             dice: fastrand::Rng::with_seed(0x7469_636b_6574),
         }
     }
 
-    pub(super) fn place(&mut self) -> OrderPlaced {
+    pub(in crate::bench) fn place(&mut self) -> OrderPlaced {
         let hot = self.mix == Mix::Hot && self.below(10) > 0;
         let first = if hot { 0 } else { self.below(SKUS) };
         let lines: Vec<_> = (0..=self.below(LINES_MAX))

@@ -14,13 +14,9 @@ use uuid::Uuid;
 use super::SERVICE;
 use super::request::Counter;
 use crate::bench::machine::Cpu;
-use crate::bench::parts::Parts;
+use crate::bench::parts::{Parts, patient};
 use crate::bench::rounds::{Latency, Measured};
 use crate::dev_keys;
-
-/// Nobody answers for these orders, and the saga shall not act on that while the clock runs.
-const DEADLINES: [&str; 2] = ["VERDICT_DEADLINE_MS", "STOCK_DEADLINE_MS"];
-const DEADLINE_MS: &str = "3600000";
 
 pub(super) struct Placed {
     pub(super) measured: Measured,
@@ -35,12 +31,10 @@ pub(super) async fn run(
     orders: u32,
     clients: u32,
 ) -> anyhow::Result<Placed> {
-    let mut program = parts.service(SERVICE, url, namespace)?;
-    for deadline in DEADLINES {
-        program = program.env(deadline, DEADLINE_MS);
-    }
+    let program = parts.service(SERVICE, url, namespace)?;
     let flushes = parts.flushes().await?;
-    parts.start_service(program).await?;
+    // Nobody answers for these orders.
+    parts.start_service(patient(program)).await?;
     let (mut measured, accepted) = drive(parts, orders, clients).await?;
     // Postgres counts what a session did when it ends, or a while later.
     parts.stop_service(SERVICE).await?;

@@ -7,7 +7,7 @@ use shared::avro::Codec;
 use shared::avro::registry::Registry;
 use shared::contract::inventory::{AllocatedLine, StockAllocation, StockReserved};
 use shared::event::{Event, Schema, new_id};
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 use crate::bench::parts::Parts;
 
@@ -47,7 +47,7 @@ impl Backlog {
         let mut left = rows;
         while left > 0 {
             let now = left.min(ROWS_PER_TRANSACTION);
-            self.insert(now).await?;
+            self.insert(&self.pool, now).await?;
             left -= now;
         }
         self.pool.close().await;
@@ -58,7 +58,7 @@ impl Backlog {
     pub(super) async fn trickle(&self) -> anyhow::Error {
         let trickle = async {
             loop {
-                self.insert(TRICKLE).await?;
+                self.insert(&self.pool, TRICKLE).await?;
                 tokio::time::sleep(TRICKLE_EVERY).await;
             }
         };
@@ -66,7 +66,11 @@ impl Backlog {
         error.into()
     }
 
-    async fn insert(&self, rows: u32) -> Result<(), sqlx::Error> {
+    pub(super) async fn insert(
+        &self,
+        executor: impl PgExecutor<'_>,
+        rows: u32,
+    ) -> Result<(), sqlx::Error> {
         sqlx::query(
             "INSERT INTO outbox (event_id, causation_id, version, shard, type, topic, key, headers,
                                  payload)
@@ -78,7 +82,7 @@ impl Backlog {
         .bind(StockReserved::TOPIC.0)
         .bind(&self.payload)
         .bind(i64::from(rows))
-        .execute(&self.pool)
+        .execute(executor)
         .await?;
         Ok(())
     }

@@ -1,61 +1,85 @@
 //! How long a customer waits from placing an order until it is decided, under half the load that
-//! the suite can take.
+//! the suite can take: in peace, while services are restarted, and after one was away.
 //!
 //! The floor is three flushes and two hops through Kafka, one after the other: what the promise
 //! costs on this machine when nobody else is there.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::Headers;
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
-use shared::contract::order::{OrderCancelled, OrderConfirmed};
-use shared::contract::topic::ORDER_EVENTS;
-use shared::event::Event;
-use shared::kafka::{Names, headers};
-use tokio::task::JoinSet;
-use uuid::Uuid;
-
 use super::Load;
-use super::ours::Stage;
+use super::open_loop::{OpenLoop, Wait};
+use super::ours::{Stage, UNDECIDED};
 use super::world::World;
-use crate::bench::intake::{Counter, counters, drive, tokens};
-use crate::bench::kafka::{ANSWERS_WITHIN, consumer, partitions};
+use crate::bench::intake::drive;
 use crate::bench::machine::{self, Cpu};
 use crate::bench::parts::Parts;
 use crate::bench::report::Subject;
 use crate::bench::rounds::{About, Latency, Measured, Workload};
 
-const DECIDED_WITHIN: Duration = Duration::from_secs(60);
 /// Of what the suite can take.
 const LOAD: f64 = 0.5;
+/// What comes before anything happens, and after it is over.
+const LEAD: Duration = Duration::from_secs(5);
+/// Long enough for four restarts one after the other.
+const RESTARTS_LAST: Duration = Duration::from_secs(20);
+/// The one that takes the orders stays: who has no answer has no order that could wait.
+const RESTARTED: [&str; 4] = ["inventory", "fraud", "shipment", "notification"];
+const AWAY: &str = "inventory";
+/// Who waits for less than this is no longer waiting for the outage.
+const CAUGHT_UP: Duration = Duration::from_secs(1);
+
+/// What happens while orders come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::bench) enum Meanwhile {
+    Nothing,
+    /// Services are stopped and started again, one after the other.
+    Restarts,
+    /// Inventory is away for so long.
+    Outage(Duration),
+}
 
 pub(in crate::bench) struct SagaLatency {
     load: Load,
+    meanwhile: Meanwhile,
     round: Option<World>,
 }
 
 impl SagaLatency {
-    pub(in crate::bench) fn new(load: Load) -> Self {
-        Self { load, round: None }
+    pub(in crate::bench) fn new(load: Load, meanwhile: Meanwhile) -> Self {
+        Self {
+            load,
+            meanwhile,
+            round: None,
+        }
+    }
+
+    /// As many as it takes until everything has happened, and been caught up with.
+    fn orders(&self, per_s: f64) -> u32 {
+        let lasts = match self.meanwhile {
+            Meanwhile::Nothing => return self.load.orders,
+            Meanwhile::Restarts => 2 * LEAD + RESTARTS_LAST,
+            Meanwhile::Outage(away) => 2 * LEAD + 3 * away,
+        };
+        (lasts.as_secs_f64() * per_s).ceil() as u32
     }
 }
 
 impl Workload for SagaLatency {
     fn about(&self) -> About {
         About {
-            name: "saga-latency",
+            name: match self.meanwhile {
+                Meanwhile::Nothing => "saga-latency",
+                Meanwhile::Restarts => "rolling-restart",
+                Meanwhile::Outage(_) => "outage",
+            },
             unit: "orders",
             subjects: &[Subject::Ours],
         }
     }
 
     fn warm_up(&self) -> Self {
-        Self::new(self.load.warm_up())
+        Self::new(self.load.warm_up(), Meanwhile::Nothing)
     }
 
     async fn prepare(&mut self, parts: &Parts, number: u32) -> anyhow::Result<()> {
@@ -74,32 +98,38 @@ impl Workload for SagaLatency {
         stage.start().await?;
         let begun = Instant::now();
         let (_, mut accepted) = drive(parts, orders, clients).await?;
-        stage.until_ended().await?;
+        stage.until_none("order", UNDECIDED).await?;
         let at_most = f64::from(orders) / begun.elapsed().as_secs_f64();
+        stage.until_ended().await?;
 
+        let per_s = at_most * LOAD;
+        let coming = (self.orders(per_s), clients);
+        let customers = OpenLoop::new(parts, &world.namespace, coming, per_s).await?;
         let floor_ms = floor_ms(parts).await?;
-        let topic = Names::new(&world.namespace).topic(ORDER_EVENTS.0);
-        let counters = counters(parts, clients).await?;
-        let tokens = tokens(parts, orders)?;
         let cpu = Cpu::now(parts.dir())?;
         let begun = Instant::now();
-        let times = half_load(parts.kafka(), topic, counters, tokens, at_most * LOAD).await?;
+        let (waits, happened) = tokio::try_join!(customers.run(), happens(&stage, self.meanwhile))?;
         let took = begun.elapsed();
         let cpu = Cpu::now(parts.dir())?.since(&cpu);
-        accepted.extend(times.keys());
+        accepted.extend(waits.iter().map(|wait| wait.order_id));
         stage.until_ended().await?;
         stage.stop().await?;
-        let latency = Latency::of(times.into_values().collect());
-        let details = BTreeMap::from([
+        let latency = Latency::of(waits.iter().map(Wait::took).collect());
+        let mut details = BTreeMap::from([
             ("at_most_per_s", at_most),
             ("floor_ms", floor_ms),
             ("p99_to_floor", latency.p99_ms / floor_ms),
         ]);
+        match self.meanwhile {
+            Meanwhile::Nothing => {}
+            Meanwhile::Restarts => details.extend(of_restarts(&waits, happened)),
+            Meanwhile::Outage(_) => details.extend(of_outage(&waits, happened, per_s)),
+        }
         Ok(Measured {
             latency: Some(latency),
             details,
             wrong: stage.judge(&accepted, progress).await?,
-            ..Measured::new(u64::from(orders), took, cpu)
+            ..Measured::new(waits.len() as u64, took, cpu)
         })
     }
 
@@ -117,90 +147,66 @@ async fn floor_ms(parts: &Parts) -> anyhow::Result<f64> {
     Ok(3.0 * machine::flush_ms(parts.dir())? + 2.0 * hop_ms)
 }
 
-/// Orders are sent when they are due, and their time counts from then, whoever was late.
-async fn half_load(
-    kafka: ClientConfig,
-    topic: String,
-    counters: Vec<Counter>,
-    tokens: Vec<String>,
-    per_s: f64,
-) -> anyhow::Result<HashMap<Uuid, Duration>> {
-    let orders = tokens.len();
-    let tokens = Arc::new(tokens);
-    let consumer = at_the_end(&kafka, &topic)?;
-    let all_sent = Arc::new(AtomicBool::new(false));
-    let watch = {
-        let all_sent = Arc::clone(&all_sent);
-        tokio::task::spawn_blocking(move || watch(&consumer, orders, &all_sent))
-    };
-    let next = Arc::new(AtomicUsize::new(0));
+/// From when to when it lasted; of an outage, when it was over for those who wait.
+async fn happens(stage: &Stage<'_>, what: Meanwhile) -> anyhow::Result<[Instant; 2]> {
+    tokio::time::sleep(LEAD).await;
     let begun = Instant::now();
-    let mut sending = JoinSet::new();
-    for mut counter in counters {
-        let (next, tokens) = (Arc::clone(&next), Arc::clone(&tokens));
-        sending.spawn(async move {
-            let mut placed = Vec::new();
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                let Some(token) = tokens.get(number) else {
-                    return anyhow::Ok(placed);
-                };
-                let due = begun + Duration::from_secs_f64(number as f64 / per_s);
-                tokio::time::sleep_until(due.into()).await;
-                placed.push((counter.place(token).await?, due));
+    match what {
+        Meanwhile::Nothing => {}
+        Meanwhile::Restarts => {
+            for service in RESTARTED {
+                stage.parts.stop_service(service).await?;
+                stage.start_one(service).await?;
             }
-        });
-    }
-    let mut due = HashMap::new();
-    while let Some(placed) = sending.join_next().await {
-        due.extend(placed??);
-    }
-    all_sent.store(true, Ordering::Relaxed);
-    let decided = watch.await??;
-    let times = due.into_iter().map(|(id, due)| {
-        let decided = decided.get(&id).context("an order was not decided")?;
-        Ok((id, decided.saturating_duration_since(due)))
-    });
-    times.collect()
-}
-
-fn at_the_end(kafka: &ClientConfig, topic: &str) -> anyhow::Result<BaseConsumer> {
-    let consumer = consumer(kafka)?;
-    let mut from = TopicPartitionList::new();
-    for partition in partitions(&consumer, topic)? {
-        let (_, end) = consumer.fetch_watermarks(topic, partition, ANSWERS_WITHIN)?;
-        from.add_partition_offset(topic, partition, Offset::Offset(end))?;
-    }
-    consumer.assign(&from)?;
-    Ok(consumer)
-}
-
-/// When each order's end of waiting was on the topic.
-fn watch(
-    consumer: &BaseConsumer,
-    orders: usize,
-    all_sent: &AtomicBool,
-) -> anyhow::Result<HashMap<Uuid, Instant>> {
-    let decisions = HashSet::from([OrderConfirmed::TYPE, OrderCancelled::TYPE]);
-    let mut decided = HashMap::new();
-    let mut heard = Instant::now();
-    while decided.len() < orders {
-        let Some(message) = consumer.poll(Duration::from_millis(100)) else {
-            if all_sent.load(Ordering::Relaxed) && heard.elapsed() > DECIDED_WITHIN {
-                bail!("{} of {orders} orders were decided", decided.len());
-            }
-            continue;
-        };
-        let message = message?;
-        heard = Instant::now();
-        let kind = message.headers().and_then(|headers| {
-            let kind = headers.iter().find(|header| header.key == headers::TYPE)?;
-            std::str::from_utf8(kind.value?).ok()
-        });
-        if kind.is_some_and(|kind| decisions.contains(headers::short_name(kind))) {
-            let key = std::str::from_utf8(message.key().unwrap_or_default())?;
-            decided.entry(key.parse()?).or_insert(heard);
+        }
+        Meanwhile::Outage(lasts) => {
+            stage.parts.stop_service(AWAY).await?;
+            tokio::time::sleep(lasts).await;
+            let over = Instant::now();
+            stage.start_one(AWAY).await?;
+            return Ok([begun, over]);
         }
     }
-    Ok(decided)
+    Ok([begun, Instant::now()])
+}
+
+/// The longest time in which nobody's order was decided, and the 99th percentile beside that of
+/// the time before.
+fn of_restarts(waits: &[Wait], [begun, over]: [Instant; 2]) -> BTreeMap<&'static str, f64> {
+    let meanwhile = waits
+        .iter()
+        .map(|wait| wait.decided)
+        .filter(|decided| (begun..over + LEAD).contains(decided));
+    let meanwhile: Vec<Instant> = meanwhile.collect();
+    let gaps = meanwhile.windows(2).map(|pair| pair[1] - pair[0]);
+    let longest = gaps.max().unwrap_or(over - begun);
+    let p99_of = |from: Option<Instant>, to: Instant| {
+        let due = waits.iter().filter(|wait| wait.due < to);
+        let due = due.filter(|wait| from.is_none_or(|from| wait.due >= from));
+        let times: Vec<Duration> = due.map(Wait::took).collect();
+        (!times.is_empty()).then(|| Latency::of(times).p99_ms)
+    };
+    let mut figures = BTreeMap::from([("longest_stall_ms", longest.as_secs_f64() * 1e3)]);
+    if let Some((before, during)) = p99_of(None, begun).zip(p99_of(Some(begun), over)) {
+        figures.insert("p99_to_before", during / before);
+    }
+    figures
+}
+
+/// How fast what had waited was decided, beside how fast orders come.
+fn of_outage(waits: &[Wait], [_, over]: [Instant; 2], per_s: f64) -> BTreeMap<&'static str, f64> {
+    let mut after = waits.iter().skip_while(|wait| wait.decided < over);
+    let Some(first) = after.next() else {
+        return BTreeMap::new();
+    };
+    let (mut drained, mut last) = (0.0, first.decided);
+    for wait in after.take_while(|wait| wait.took() > CAUGHT_UP) {
+        drained += 1.0;
+        last = wait.decided;
+    }
+    let took = (last - first.decided).as_secs_f64();
+    BTreeMap::from([
+        ("waited_orders", drained),
+        ("drain_to_steady", drained / took.max(1e-3) / per_s),
+    ])
 }

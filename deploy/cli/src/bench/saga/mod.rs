@@ -6,12 +6,13 @@
 //! producers and consumers. It answers no HTTP, and decodes nothing.
 
 mod latency;
+mod open_loop;
 mod ours;
 mod records;
 mod rewrite;
 mod world;
 
-pub(super) use latency::SagaLatency;
+pub(super) use latency::{Meanwhile, SagaLatency};
 
 use self::ours::Stage;
 use self::world::World;

@@ -12,7 +12,7 @@ use super::Load;
 use super::world::World;
 use crate::bench::intake::drive;
 use crate::bench::machine::Cpu;
-use crate::bench::parts::Parts;
+use crate::bench::parts::{Parts, patient};
 use crate::bench::rounds::Measured;
 use crate::local::Progress;
 use crate::services;
@@ -24,7 +24,7 @@ const STANDS_STILL_MAX: Duration = Duration::from_secs(60);
 const WAREHOUSE_STEP_MS: &str = "50";
 
 /// Orders that are not decided yet, and those that have not ended.
-const UNDECIDED: &str = "SELECT count(*) FROM sagas WHERE state = 'pending'";
+pub(super) const UNDECIDED: &str = "SELECT count(*) FROM sagas WHERE state = 'pending'";
 const UNENDED: &str = "SELECT count(*) FROM sagas WHERE state NOT IN ('completed', 'cancelled')";
 const UNSENT: &str = "SELECT count(*) FROM notifications WHERE state = 'pending'";
 
@@ -65,17 +65,23 @@ impl Stage<'_> {
 
     pub(super) async fn start(&self) -> anyhow::Result<()> {
         for service in services::NAMES {
-            let program = self
-                .parts
-                .service(
-                    service,
-                    &self.world.databases[service],
-                    &self.world.namespace,
-                )?
-                .env("WAREHOUSE_STEP_MS", WAREHOUSE_STEP_MS);
-            self.parts.start_service(program).await?;
+            self.start_one(service).await?;
         }
         Ok(())
+    }
+
+    /// Returns when it is ready.
+    pub(super) async fn start_one(&self, service: &str) -> anyhow::Result<()> {
+        let World {
+            databases,
+            namespace,
+            ..
+        } = self.world;
+        let program = self
+            .parts
+            .service(service, &databases[service], namespace)?
+            .env("WAREHOUSE_STEP_MS", WAREHOUSE_STEP_MS);
+        self.parts.start_service(patient(program)).await
     }
 
     pub(super) async fn stop(&self) -> anyhow::Result<()> {
@@ -91,7 +97,11 @@ impl Stage<'_> {
         self.until_none("notification", UNSENT).await
     }
 
-    async fn until_none(&self, service: &str, question: &'static str) -> anyhow::Result<()> {
+    pub(super) async fn until_none(
+        &self,
+        service: &str,
+        question: &'static str,
+    ) -> anyhow::Result<()> {
         let mut connection = PgConnection::connect(&self.world.databases[service]).await?;
         let mut last = (i64::MAX, Instant::now());
         loop {
