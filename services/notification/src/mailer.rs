@@ -17,7 +17,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 /// Mails on their way at a time: few enough to be welcome, and enough to hide the server's latency.
 /// That is 40 ms at least, whatever the server: lettre writes a mail and its end one after the
 /// other, and the second write waits until the other side has acknowledged the first.
-pub(crate) const CONNECTIONS_MAX: u32 = 16;
+pub(crate) const CONNECTIONS_MAX: u32 = 32;
 
 #[derive(Clone)]
 pub(crate) struct Mailer {

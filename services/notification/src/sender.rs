@@ -23,8 +23,11 @@ use crate::store;
 
 /// How long a mail waits at most before somebody looks; low stock has to be out within 10 s.
 const POLL: Duration = Duration::from_millis(250);
-/// Five rounds of sixteen mails: at the mailer's timeout of 10 s each, 50 s at worst.
-const CLAIMED_MAX: usize = 80;
+/// Five rounds of as many mails as are sent at a time: 50 s at worst, by the mailer's timeout.
+const CLAIMED_MAX: usize = 5 * BOOKED_AT_A_TIME;
+/// One round. Booking each mail as it is sent costs the database, and everybody who hears of it,
+/// more than the mail; more at a time would be sent again if the process died.
+const BOOKED_AT_A_TIME: usize = CONNECTIONS_MAX as usize;
 /// Longer than sending all that was claimed can take. After a crash a mail waits this long.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
 /// A mail server that was away is found within this time when it returns.
@@ -97,7 +100,7 @@ async fn send_claimed(
     now: DateTime<Utc>,
 ) -> Result<bool, HandlerError> {
     let away = Arc::new(AtomicBool::new(false));
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
+    let places = Arc::new(Semaphore::new(BOOKED_AT_A_TIME));
     let mut tried = stream::iter(claimed)
         .map(|notification| {
             let (rail, mailer) = (rail.clone(), mailer.clone());
@@ -124,7 +127,7 @@ async fn send_claimed(
         })
         .buffer_unordered(CLAIMED_MAX)
         // What is sent is booked while the rest is on its way.
-        .ready_chunks(CLAIMED_MAX);
+        .chunks(BOOKED_AT_A_TIME);
     while let Some(tried) = tried.next().await {
         let span = tracing::info_span!("book mails", mails = tried.len());
         book(rail, tried).instrument(span).await?;
