@@ -113,6 +113,7 @@ impl Workload for SagaLatency {
         let cpu = Cpu::now(parts.dir())?.since(&cpu);
         accepted.extend(waits.iter().map(|wait| wait.order_id));
         stage.until_ended().await?;
+        let wrong = stage.judge(&accepted, progress).await?;
         stage.stop().await?;
         let latency = Latency::of(waits.iter().map(Wait::took).collect());
         let mut details = BTreeMap::from([
@@ -128,7 +129,7 @@ impl Workload for SagaLatency {
         Ok(Measured {
             latency: Some(latency),
             details,
-            wrong: stage.judge(&accepted, progress).await?,
+            wrong,
             ..Measured::new(waits.len() as u64, took, cpu)
         })
     }

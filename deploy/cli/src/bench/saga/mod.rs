@@ -86,6 +86,7 @@ impl Workload for Saga {
         let stage = Stage { parts, world: ours };
         let (mut measured, accepted) = stage.run(&self.load).await?;
         measured.wrong = stage.judge(&accepted, &self.load.progress).await?;
+        stage.stop().await?;
         Ok(measured)
     }
 

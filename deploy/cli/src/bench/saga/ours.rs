@@ -46,7 +46,6 @@ impl Stage<'_> {
         self.until_ended().await?;
         let took = begun.elapsed();
         let cpu = Cpu::now(self.parts.dir())?.since(&cpu);
-        self.stop().await?;
         let orders = f64::from(load.orders);
         let flushes = (self.parts.flushes().await? - flushes).max(1) as f64;
         let wal = (self.parts.wal_bytes().await? - wal) as f64;
@@ -121,7 +120,8 @@ impl Stage<'_> {
         }
     }
 
-    /// All laws, and that just the accepted orders are there.
+    /// All laws, and that just the accepted orders are there. The services go on meanwhile: who
+    /// hears of the last mails has still to do so.
     pub(super) async fn judge(
         &self,
         accepted: &HashSet<Uuid>,
