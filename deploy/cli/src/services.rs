@@ -61,17 +61,37 @@ pub(crate) fn program_at(
 ) -> Program {
     let endpoints = layout.endpoints();
     let key = dev_keys::public_key_file(&layout.dir).display().to_string();
-    let health = format!("{}/health/ready", ports.operations());
-    let api = format!("127.0.0.1:{}", ports.api);
-    Program::new(name, Kind::Service, &layout.ticketrail, layout.log(name))
+    let program = Program::new(name, Kind::Service, &layout.ticketrail, layout.log(name))
         .args(["run", name])
         .env("DATABASE_URL", database_url)
         .env("KAFKA_BOOTSTRAP_SERVERS", &endpoints.kafka)
         .env("SCHEMA_REGISTRY_URL", &endpoints.registry)
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoints.otlp_grpc)
+        .env("JWT_PUBLIC_KEY_FILE", key);
+    listening(program, ports)
+}
+
+/// One more instance of a service, under a name of its own.
+pub(crate) fn another(
+    layout: &Layout,
+    program: &Program,
+    name: String,
+    ports: ServicePorts,
+) -> Program {
+    let another = Program {
+        log: layout.log(&name),
+        name,
+        ..program.clone()
+    };
+    listening(another, ports)
+}
+
+fn listening(program: Program, ports: ServicePorts) -> Program {
+    let health = format!("{}/health/ready", ports.operations());
+    let api = format!("127.0.0.1:{}", ports.api);
+    program
         .env("HTTP_ADDR", &api)
         .env("OPS_ADDR", format!("127.0.0.1:{}", ports.ops))
-        .env("JWT_PUBLIC_KEY_FILE", key)
         .healthy(Health::Http(health), HEALTHY_WITHIN)
         .address(format!("http://{api}"))
 }

@@ -210,18 +210,8 @@ impl Parts {
     pub(super) fn beside(&self, program: &Program, place: &str) -> anyhow::Result<Program> {
         let ports = self.layout().ports().service(place);
         let ports = ports.with_context(|| format!("{place} has no place"))?;
-        let api = format!("127.0.0.1:{}", ports.api);
         let name = format!("{}-at-{place}", program.name);
-        Ok(Program {
-            log: self.layout().log(&name),
-            name,
-            health: Some(Health::Http(format!("{}/health/ready", ports.operations()))),
-            ..program
-                .clone()
-                .env("HTTP_ADDR", &api)
-                .env("OPS_ADDR", format!("127.0.0.1:{}", ports.ops))
-                .address(format!("http://{api}"))
-        })
+        Ok(services::another(self.layout(), program, name, ports))
     }
 
     /// The textbook's inventory, in the place of ours.

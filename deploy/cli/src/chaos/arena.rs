@@ -137,14 +137,8 @@ impl Arena {
             api: free_port()?,
             ops: free_port()?,
         };
-        let mut program = first
-            .program
-            .clone()
-            .env("DATABASE_URL", through(&database, behind, proxy.addr))
-            .env("HTTP_ADDR", format!("127.0.0.1:{}", ports.api))
-            .env("OPS_ADDR", format!("127.0.0.1:{}", ports.ops));
-        program.log = self.layout.log(&name);
-        program.name = name;
+        let program = services::another(&self.layout, &first.program, name, ports)
+            .env("DATABASE_URL", through(&database, behind, proxy.addr));
         let member = Member::new(program, proxy, ready(ports), database, &self.kills)?;
         let keeping = member.keep(&self.stack);
         Ok((member, keeping))
