@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use self::apply_drain::{ApplyDrain, Disturbance, Disturbed, Instances};
+use self::apply_drain::{ApplyDrain, Disturbance, Disturbed};
 use self::codec::CodecBench;
 use self::intake::Intake;
 use self::monolith::MonolithArgs;
@@ -221,14 +221,8 @@ impl Bench {
                 plan.run(parts, disturbed(history)).await
             }
             Name::OtelCost => plan.run(parts, disturbed(Disturbance::Traces)).await,
-            Name::TwoInstances => {
-                plan.run(parts, disturbed(Disturbance::Instances(Instances::Two)))
-                    .await
-            }
-            Name::FourInstances => {
-                plan.run(parts, disturbed(Disturbance::Instances(Instances::Four)))
-                    .await
-            }
+            Name::TwoInstances => plan.run(parts, disturbed(Disturbance::TwoInstances)).await,
+            Name::FourInstances => plan.run(parts, disturbed(Disturbance::FourInstances)).await,
             Name::Intake => {
                 let orders = size(50_000, 20_000);
                 plan.run(parts, Intake::new(orders, self.clients)).await

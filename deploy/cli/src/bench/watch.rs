@@ -8,6 +8,12 @@ use super::machine::Cpu;
 use super::parts::Parts;
 use super::rounds::Measured;
 
+/// Rows that a relay of ours has still before it, or would send again.
+pub(super) const UNPUBLISHED: &str = "SELECT count(*)::float8
+     FROM outbox
+     JOIN outbox_watermark AS watermark USING (shard)
+     WHERE outbox.tx_id >= watermark.tx_id";
+
 const STANDS_STILL_MAX: Duration = Duration::from_secs(60);
 
 pub(super) struct Watch<'a> {

@@ -18,17 +18,14 @@ pub(in crate::bench) enum Disturbance {
     /// Nine orders of ten want the same article.
     HotSku,
     /// The inbox knows so many events already.
-    History { events: u32 },
+    History {
+        events: u32,
+    },
     /// Every order's trace is recorded.
     Traces,
-    /// So many processes share the work.
-    Instances(Instances),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::bench) enum Instances {
-    Two,
-    Four,
+    /// Two processes share the work.
+    TwoInstances,
+    FourInstances,
 }
 
 pub(in crate::bench) struct Disturbed {
@@ -77,7 +74,12 @@ impl Disturbed {
         let mix = match by {
             Some(Disturbance::Repeats) => Mix::Repeated,
             Some(Disturbance::HotSku) => Mix::Hot,
-            Some(Disturbance::History { .. } | Disturbance::Traces | Disturbance::Instances(_))
+            Some(
+                Disturbance::History { .. }
+                | Disturbance::Traces
+                | Disturbance::TwoInstances
+                | Disturbance::FourInstances,
+            )
             | None => Mix::Uniform,
         };
         let load = Load {
@@ -109,8 +111,8 @@ impl Workload for Disturbed {
                 Disturbance::HotSku => "hot-sku",
                 Disturbance::History { .. } => "history-growth",
                 Disturbance::Traces => "otel-cost",
-                Disturbance::Instances(Instances::Two) => "two-instances",
-                Disturbance::Instances(Instances::Four) => "four-instances",
+                Disturbance::TwoInstances => "two-instances",
+                Disturbance::FourInstances => "four-instances",
             },
             unit: "records",
             subjects: SUBJECTS,
@@ -142,8 +144,8 @@ impl Workload for Disturbed {
                     killed: self.by == Disturbance::Repeats,
                     traced: self.by == Disturbance::Traces,
                     instances: match self.by {
-                        Disturbance::Instances(Instances::Two) => 2,
-                        Disturbance::Instances(Instances::Four) => 4,
+                        Disturbance::TwoInstances => 2,
+                        Disturbance::FourInstances => 4,
                         _ => 1,
                     },
                     ..How::default()

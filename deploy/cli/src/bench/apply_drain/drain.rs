@@ -10,7 +10,7 @@ use super::{BATCH_RECORDS_MAX, SERVICE};
 use crate::bench::machine::Cpu;
 use crate::bench::parts::Parts;
 use crate::bench::rounds::Measured;
-use crate::bench::watch::Watch;
+use crate::bench::watch::{UNPUBLISHED, Watch};
 use crate::local::program::Program;
 
 /// What was published last is acknowledged, and offsets are committed.
@@ -30,10 +30,7 @@ const OURS: Look = Look {
     every: Duration::from_millis(10),
     // By the fence. Partitions that were never read say -1.
     committed: "SELECT coalesce(sum(greatest(next_offset, 0)), 0)::bigint FROM consumer_offsets",
-    unpublished: "SELECT count(*)::float8
-                  FROM outbox
-                  JOIN outbox_watermark AS watermark USING (shard)
-                  WHERE outbox.tx_id >= watermark.tx_id",
+    unpublished: UNPUBLISHED,
 };
 
 const PEER: Look = Look {
@@ -110,11 +107,11 @@ async fn run(
         every: look.every,
         records: u64::from(records),
     };
-    let others = PLACES.iter().take(how.instances.saturating_sub(1));
-    let others: Vec<Program> = others
-        .map(|place| parts.beside(&program, place))
-        .collect::<anyhow::Result<_>>()?;
-    let others_named: Vec<String> = others.iter().map(|other| other.name.clone()).collect();
+    let mut programs = vec![program];
+    for place in PLACES.iter().take(how.instances - 1) {
+        programs.push(parts.beside(&programs[0], place)?);
+    }
+    let names: Vec<String> = programs.iter().map(|each| each.name.clone()).collect();
     let started = Notify::new();
     let (mut kills, mut seen) = (how.killed, 0);
     let committed = async || {
@@ -134,8 +131,7 @@ async fn run(
     // It works before it says that it is ready.
     let watched = watch.until_done(committed);
     let starting = async {
-        let all = others.into_iter().chain([program]);
-        try_join_all(all.map(|program| parts.start_service(program))).await?;
+        try_join_all(programs.into_iter().map(|each| parts.start_service(each))).await?;
         started.notify_one();
         anyhow::Ok(())
     };
@@ -150,7 +146,7 @@ async fn run(
         measured.details.insert("rss_mb", memory);
         measured.details.insert("idle_cpu_percent", idle);
     }
-    for name in others_named.iter().chain([&name]) {
+    for name in &names {
         parts.stop_service(name).await?;
     }
     Ok(measured)

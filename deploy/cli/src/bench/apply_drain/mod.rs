@@ -22,7 +22,7 @@ use drain::How;
 use oracle::Expected;
 use preload::Load;
 
-pub(super) use disturbed::{Disturbance, Disturbed, Instances};
+pub(super) use disturbed::{Disturbance, Disturbed};
 pub(super) use orders::{Mix, Orders};
 
 const SERVICE: &str = "inventory";

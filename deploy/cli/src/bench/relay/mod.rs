@@ -12,8 +12,10 @@ mod bare;
 mod pin;
 mod topic;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anyhow::Context;
 use shared::contract::inventory::StockReserved;
 use shared::event::Event;
 use shared::kafka::Names;
@@ -25,12 +27,12 @@ use self::topic::Topic;
 use super::parts::Parts;
 use super::report::Subject;
 use super::rounds::{About, Measured, Workload};
-use super::watch::Watch;
+use super::watch::{UNPUBLISHED, Watch};
 
 const SERVICE: &str = "inventory";
 const WARM_UP_ROWS: u32 = 40_000;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-const QUIET: Duration = Duration::from_secs(3);
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(120);
 
 pub(super) struct Relay {
     rows: u32,
@@ -40,9 +42,8 @@ pub(super) struct Relay {
 
 struct Round {
     number: u32,
-    ours: String,
-    /// For a subject that is the relay, too.
-    clean: Option<String>,
+    /// Of each subject that is a relay.
+    databases: BTreeMap<Subject, String>,
 }
 
 impl Relay {
@@ -96,40 +97,29 @@ impl Workload for Relay {
     }
 
     async fn prepare(&mut self, parts: &Parts, number: u32) -> anyhow::Result<()> {
+        let mut databases = BTreeMap::new();
         for subject in self.about().subjects {
             parts.fresh_topics(&namespace(number, *subject)).await?;
+            if *subject != Subject::Limit {
+                let url = self.backlog(parts, number, *subject).await?;
+                databases.insert(*subject, url);
+            }
         }
-        let ours = self.backlog(parts, number, Subject::Ours).await?;
-        let clean = if self.pinned {
-            Some(self.backlog(parts, number, Subject::Clean).await?)
-        } else {
-            None
-        };
-        self.round = Some(Round {
-            number,
-            ours,
-            clean,
-        });
+        self.round = Some(Round { number, databases });
         Ok(())
     }
 
     async fn measure(&mut self, parts: &Parts, subject: Subject) -> anyhow::Result<Measured> {
-        let Round {
-            number,
-            ours,
-            clean,
-        } = self.round.as_ref().expect("it was prepared");
+        let Round { number, databases } = self.round.as_ref().expect("it was prepared");
         let namespace = namespace(*number, subject);
         let topic = Names::new(&namespace).topic(StockReserved::TOPIC.0);
         let topic = Topic::new(parts.kafka(), topic).await?;
-        let url = match subject {
-            Subject::Limit => return bare::run(parts, ours, &topic).await,
-            Subject::Clean => clean.as_ref().expect("it is a subject"),
-            _ => ours,
-        };
+        if subject == Subject::Limit {
+            return bare::run(parts, &databases[&Subject::Ours], &topic).await;
+        }
         let relaying = Relaying {
             parts,
-            url,
+            url: &databases[&subject],
             namespace: &namespace,
             topic: &topic,
             rows: self.rows,
@@ -189,14 +179,16 @@ impl Relaying<'_> {
         };
         let ((), mut measured) = tokio::try_join!(parts.start_service(program), published)?;
         if let Some(pin) = pin {
-            let window = self.above_the_watermark().await?;
-            measured.details.insert("window_rows", window as f64);
+            let window = self.unpublished().await?;
+            measured.details.insert("window_rows", window);
             // Stopped as it is: what lies above the watermark is sent once more, and what the
             // writer has written only now, for the first time.
             parts.kill_service(SERVICE).await?;
             pin.release().await?;
             parts.restart_service(SERVICE).await?;
-            self.until_quiet().await?;
+            tokio::time::timeout(PUBLISHED_WITHIN, self.until_published())
+                .await
+                .context("the relay does not get through what it sends again")??;
         }
         // What came meanwhile is published, too.
         parts.stop_service(SERVICE).await?;
@@ -215,27 +207,19 @@ impl Relaying<'_> {
         Ok(measured)
     }
 
-    /// Until no record has come for a while.
-    async fn until_quiet(&self) -> anyhow::Result<()> {
-        let mut before = 0;
-        loop {
-            let records = self.topic.records().await?;
-            if records == before {
-                return Ok(());
-            }
-            before = records;
-            tokio::time::sleep(QUIET).await;
+    /// Until the watermark is past the last row.
+    async fn until_published(&self) -> anyhow::Result<()> {
+        while self.unpublished().await? > 0.0 {
+            tokio::time::sleep(LOOK_EVERY).await;
         }
+        Ok(())
     }
 
-    async fn above_the_watermark(&self) -> anyhow::Result<i64> {
+    async fn unpublished(&self) -> anyhow::Result<f64> {
         let mut connection = PgConnection::connect(self.url).await?;
-        let rows = sqlx::query_scalar(
-            "SELECT count(*) FROM outbox JOIN outbox_watermark AS watermark USING (shard)
-             WHERE outbox.tx_id >= watermark.tx_id",
-        )
-        .fetch_one(&mut connection)
-        .await?;
+        let rows = sqlx::query_scalar(UNPUBLISHED)
+            .fetch_one(&mut connection)
+            .await?;
         connection.close().await?;
         Ok(rows)
     }

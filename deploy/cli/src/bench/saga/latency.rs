@@ -181,17 +181,22 @@ fn of_restarts(waits: &[Wait], [begun, over]: [Instant; 2]) -> BTreeMap<&'static
     let meanwhile: Vec<Instant> = meanwhile.collect();
     let gaps = meanwhile.windows(2).map(|pair| pair[1] - pair[0]);
     let longest = gaps.max().unwrap_or(over - begun);
-    let p99_of = |from: Option<Instant>, to: Instant| {
-        let due = waits.iter().filter(|wait| wait.due < to);
-        let due = due.filter(|wait| from.is_none_or(|from| wait.due >= from));
-        let times: Vec<Duration> = due.map(Wait::took).collect();
-        (!times.is_empty()).then(|| Latency::of(times).p99_ms)
-    };
+    let before = p99_ms(waits.iter().filter(|wait| wait.due < begun));
+    let during = p99_ms(
+        waits
+            .iter()
+            .filter(|wait| (begun..over).contains(&wait.due)),
+    );
     let mut figures = BTreeMap::from([("longest_stall_ms", longest.as_secs_f64() * 1e3)]);
-    if let Some((before, during)) = p99_of(None, begun).zip(p99_of(Some(begun), over)) {
+    if let Some((before, during)) = before.zip(during) {
         figures.insert("p99_to_before", during / before);
     }
     figures
+}
+
+fn p99_ms<'a>(waits: impl Iterator<Item = &'a Wait>) -> Option<f64> {
+    let times: Vec<Duration> = waits.map(Wait::took).collect();
+    (!times.is_empty()).then(|| Latency::of(times).p99_ms)
 }
 
 /// How fast what had waited was decided, beside how fast orders come.
