@@ -5,7 +5,8 @@
 //!                                                                  └─► store offsets, wake relay
 //! ```
 //!
-//! - **A batch is decoded where it is polled**, while the one before it is in its transaction.
+//! - **A batch is decoded where it is polled**, while the one before it is in its transaction. What
+//!   arrives meanwhile joins it.
 //! - **Offsets are stored only after the transaction has committed.** Kafka's offsets say where to
 //!   go on; the fence row says what has had its effect.
 //! - **Nothing is skipped and nobody is stopped**: what time can mend is retried in order, what it
@@ -14,6 +15,7 @@
 mod assignments;
 mod decode;
 pub(crate) mod frame;
+mod mailbox;
 mod poll;
 pub(crate) mod record;
 pub(crate) mod registry;

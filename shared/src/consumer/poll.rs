@@ -1,6 +1,5 @@
 //! One thread that does nothing but poll, so that slow work never costs the partitions.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as std_mpsc;
 use std::sync::{Arc, Mutex};
@@ -12,12 +11,12 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::ConsumerContext;
 use super::assignments::{Assignments, Partition};
 use super::decode::{decode_ahead, is_skipped};
+use super::mailbox::{self, BATCH_BYTES_MAX, Giver, Polled, Taker};
 use super::record::{Arrived, Record};
 use super::registry::Consumes;
 use crate::avro::Codec;
@@ -25,40 +24,12 @@ use crate::clock::process_now;
 use crate::kafka::headers::Packed;
 use crate::telemetry::metrics;
 
-/// Far below the memory a service may use, and far above what 2000 events weigh.
-const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 const POLL_WAIT: Duration = Duration::from_millis(100);
 /// Committing each batch would cost the broker more than the repeats it avoids.
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
 /// A worker that is busy for longer makes the poller pause its partitions and go on polling.
 const PAUSE_AFTER: Duration = Duration::from_secs(2);
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What one drain of the client's queue gave.
-pub(super) struct Polled<I> {
-    pub(super) records: Vec<Arrived<I>>,
-    /// Where each partition's part of this batch begins, records of no interest included.
-    pub(super) begins: HashMap<Partition, i64>,
-    /// Where each partition stands after this batch, records of no interest included.
-    pub(super) ends: HashMap<Partition, i64>,
-    /// Which assignment each partition belonged to.
-    pub(super) tokens: HashMap<Partition, u64>,
-    bytes: usize,
-    skipped: u64,
-}
-
-impl<I> Default for Polled<I> {
-    fn default() -> Self {
-        Self {
-            records: Vec::new(),
-            begins: HashMap::new(),
-            ends: HashMap::new(),
-            tokens: HashMap::new(),
-            bytes: 0,
-            skipped: 0,
-        }
-    }
-}
 
 /// What the worker may ask of the client.
 #[derive(Clone)]
@@ -135,13 +106,10 @@ pub(super) struct Poller {
     worker_done: std_mpsc::Sender<()>,
 }
 
-/// What comes out of the poller: batches, until the client fails for good.
-pub(super) type Batches<I> = mpsc::Receiver<Result<Polled<I>, KafkaError>>;
-
 pub(super) fn start<I: Send + 'static>(
     context: &ConsumerContext,
     consumes: Arc<Consumes<I>>,
-) -> anyhow::Result<(Poller, Batches<I>)> {
+) -> anyhow::Result<(Poller, Taker<I>)> {
     context
         .health
         .not_ready("consumer", "no partitions are assigned yet");
@@ -163,17 +131,15 @@ pub(super) fn start<I: Send + 'static>(
         seeks: Mutex::new(seeks),
         uncommitted: AtomicBool::new(false),
     }));
-    // One batch waits, decoded, while another is in its transaction.
-    let (batches, polled) = mpsc::channel(1);
+    let (giver, taker) = mailbox::new(context.batch_records_max.max(1));
     let (worker_done, wait_for_worker) = std_mpsc::channel();
     let poll_loop = PollLoop {
         handle: handle.clone(),
         codec: context.codec.clone(),
         consumes,
         batch_records_max: context.batch_records_max.max(1),
-        batches,
+        mailbox: giver,
         seeks_wanted,
-        runtime: tokio::runtime::Handle::current(),
         stopping: context.stopping.clone(),
         carry: Polled::default(),
         committed_at: Instant::now(),
@@ -188,7 +154,7 @@ pub(super) fn start<I: Send + 'static>(
             handle,
             worker_done,
         },
-        polled,
+        taker,
     ))
 }
 
@@ -215,9 +181,8 @@ struct PollLoop<I> {
     codec: Codec,
     consumes: Arc<Consumes<I>>,
     batch_records_max: usize,
-    batches: mpsc::Sender<Result<Polled<I>, KafkaError>>,
+    mailbox: Giver<I>,
     seeks_wanted: std_mpsc::Receiver<(Partition, i64)>,
-    runtime: tokio::runtime::Handle,
     stopping: CancellationToken,
     /// Polled and not yet handed over.
     carry: Polled<I>,
@@ -227,7 +192,7 @@ struct PollLoop<I> {
 
 impl<I: Send + 'static> PollLoop<I> {
     fn run(mut self, wait_for_worker: &std_mpsc::Receiver<()>) {
-        while !self.stopping.is_cancelled() && !self.batches.is_closed() {
+        while !self.stopping.is_cancelled() && !self.mailbox.is_abandoned() {
             self.seek();
             self.drain(POLL_WAIT);
             self.commit();
@@ -241,7 +206,7 @@ impl<I: Send + 'static> PollLoop<I> {
                 break;
             }
         }
-        drop(self.batches);
+        drop(self.mailbox);
         // Ends when the worker is through with what it has.
         let _ = wait_for_worker.recv();
         let _ = self
@@ -279,10 +244,8 @@ impl<I: Send + 'static> PollLoop<I> {
         let Some(assigned) = context.assigned(&partition) else {
             return;
         };
-        self.carry.tokens.insert(partition, assigned.token);
-        let begins = self.carry.begins.entry(partition);
-        begins.or_insert(message.offset());
-        self.carry.ends.insert(partition, message.offset() + 1);
+        self.carry
+            .reach(partition, assigned.token, message.offset());
         let headers = Packed::of_record(message.headers());
         if is_skipped(&headers, &self.consumes) {
             self.carry.skipped += 1;
@@ -309,7 +272,7 @@ impl<I: Send + 'static> PollLoop<I> {
         let context = self.handle.0.consumer.context();
         if let Some((code, reason)) = self.handle.0.consumer.client().fatal_error() {
             tracing::error!(error = %error, "Kafka client failed for good: {code}: {reason}");
-            let _ = self.runtime.block_on(self.batches.send(Err(error)));
+            self.mailbox.fail(error);
             return;
         }
         tracing::warn!(error = %error, "Kafka: {error}");
@@ -323,28 +286,20 @@ impl<I: Send + 'static> PollLoop<I> {
     /// Gives the batch to the worker, polling on while that is busy. False when the worker is gone.
     fn hand_over(&mut self) -> bool {
         metrics::skipped(self.handle.0.consumer.context().group, self.carry.skipped);
-        let batch = std::mem::take(&mut self.carry);
-        let batches = self.batches.clone();
+        let mut batch = std::mem::take(&mut self.carry);
         let mut paused = false;
-        let permit = loop {
-            match self
-                .runtime
-                .block_on(async { tokio::time::timeout(PAUSE_AFTER, batches.reserve()).await })
-            {
-                Ok(Ok(permit)) => break permit,
-                Ok(Err(_)) => return false,
-                Err(_) if self.stopping.is_cancelled() => return false,
-                Err(_) => {
-                    // Paused partitions give nothing, so this only keeps the membership alive. What
-                    // a newly assigned partition gives is carried over.
-                    if let Ok(assignment) = self.handle.0.consumer.assignment() {
-                        paused = self.handle.0.consumer.pause(&assignment).is_ok();
-                    }
-                    self.drain(Duration::ZERO);
-                }
+        while let Err(returned) = self.mailbox.give(batch, PAUSE_AFTER) {
+            if self.stopping.is_cancelled() || self.mailbox.is_abandoned() {
+                return false;
             }
-        };
-        permit.send(Ok(batch));
+            batch = returned;
+            // Paused partitions give nothing, so this only keeps the membership alive. What a newly
+            // assigned partition gives is carried over.
+            if let Ok(assignment) = self.handle.0.consumer.assignment() {
+                paused = self.handle.0.consumer.pause(&assignment).is_ok();
+            }
+            self.drain(Duration::ZERO);
+        }
         self.handed_over_at = Instant::now();
         if paused && let Ok(assignment) = self.handle.0.consumer.assignment() {
             let _ = self.handle.0.consumer.resume(&assignment);
@@ -381,11 +336,6 @@ impl<I: Send + 'static> PollLoop<I> {
                 tracing::warn!(error = %error, "Cannot go back to {offset} of {partition:?}");
                 continue;
             }
-            self.carry
-                .records
-                .retain(|Arrived { record, .. }| (record.topic, record.partition) != partition);
-            self.carry.begins.remove(&partition);
-            self.carry.ends.remove(&partition);
             // What was polled before the seek is out of date, wherever it waits.
             context.renew(partition);
         }

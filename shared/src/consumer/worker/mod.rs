@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 use crate::batch::Reject;
 use crate::consumer::assignments::Partition;
 use crate::consumer::frame::{BatchError, Frame, OBSTACLES, ends};
-use crate::consumer::poll::{Batches, Handle, Polled};
+use crate::consumer::mailbox::{Polled, Taker};
+use crate::consumer::poll::Handle;
 use crate::consumer::record::Arrived;
 use crate::consumer::registry::EventHandler;
 use crate::consumer::store::{self, Progress};
@@ -49,7 +50,7 @@ enum Ended<I> {
 
 pub(super) async fn run<H: EventHandler>(
     frame: Arc<Frame<H>>,
-    mut batches: Batches<H::Incoming>,
+    batches: Taker<H::Incoming>,
     handle: Handle,
     health: Health,
     stopping: CancellationToken,
@@ -64,7 +65,7 @@ pub(super) async fn run<H: EventHandler>(
         backoff: BACKOFF_MIN,
         stopping,
     };
-    while let Some(polled) = batches.recv().await {
+    while let Some(polled) = batches.take().await {
         worker.handle.set_busy(true);
         let worked = worker.work(polled?).await;
         worker.handle.set_busy(false);
