@@ -172,17 +172,19 @@ impl Relay {
             moved_at: Instant::now(),
         };
         let mut balance_at = Instant::now();
+        let mut read = true;
         while !self.stopping.is_cancelled() {
             if Instant::now() >= balance_at {
                 session.balance(&mut connection).await?;
                 session.republish(&mut connection).await?;
                 balance_at = Instant::now() + BALANCE;
+                read = true;
             }
-            if !session.shards.is_empty() {
+            if read && !session.shards.is_empty() {
                 session.publish_visible(&mut connection, &producer).await?;
             }
             session.settle(&mut connection, false).await?;
-            session.wait().await;
+            read = session.wait().await;
         }
         session.finish(&mut connection, &producer).await
     }
@@ -327,7 +329,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn wait(&self) {
+    /// Whether there may be something to read. An acknowledgement alone moves the watermark.
+    async fn wait(&self) -> bool {
         let poll = if self.shards.len() < usize::from(SHARDS.unsigned_abs()) {
             POLL_SHARED
         } else if self.in_flight.is_empty() {
@@ -336,10 +339,11 @@ impl Session<'_> {
             WATERMARK_MOVES
         };
         tokio::select! {
-            () = self.relay.wake.notified() => {}
-            () = self.progress.notified() => {}
-            () = tokio::time::sleep(poll) => {}
-            () = self.relay.stopping.cancelled() => {}
+            biased;
+            () = self.relay.stopping.cancelled() => false,
+            () = self.relay.wake.notified() => true,
+            () = self.progress.notified() => false,
+            () = tokio::time::sleep(poll) => true,
         }
     }
 
