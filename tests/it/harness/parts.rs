@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
@@ -32,7 +32,9 @@ pub(crate) async fn parts() -> &'static Parts {
 
 async fn start() -> Parts {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("it-{}", std::process::id()));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    wipe_former(folder);
+    let dir = folder.join(format!("it-{}", std::process::id()));
     let offset = ports::find_free_offset().expect("a range of free ports");
     let mut launcher = Command::new(BINARY)
         .args([
@@ -89,6 +91,20 @@ async fn start() -> Parts {
         templates,
         _stdin: stdin,
         _launcher: launcher,
+    }
+}
+
+/// What a run leaves stays to be looked at until the next run.
+fn wipe_former(folder: &Path) {
+    for entry in folder.read_dir().expect("cargo has made it").flatten() {
+        if entry.file_name().to_string_lossy().starts_with("it-") {
+            let dir = entry.path();
+            let wiped = Layout::new(&dir, 0).and_then(|layout| layout.wipe());
+            // One that runs beside this refuses.
+            if wiped.is_ok() && dir.exists() {
+                std::fs::remove_dir_all(&dir).expect("a former run's folder");
+            }
+        }
     }
 }
 
