@@ -30,6 +30,8 @@ pub(super) struct Assigned {
     pub(super) token: u64,
     /// The first record that may be decoded before the worker has it.
     pub(super) trusted_from: Option<i64>,
+    /// It begins where we went back to, and not where Kafka says that the group was.
+    pub(super) sought: bool,
 }
 
 /// Which partitions are ours.
@@ -71,11 +73,12 @@ impl Assignments {
             .copied()
     }
 
-    pub(super) fn renew(&self, partition: Partition) {
+    pub(super) fn renew(&self, partition: Partition, sought: bool) {
         let token = self.next_token.fetch_add(1, Ordering::Relaxed);
         let assigned = Assigned {
             token,
             trusted_from: None,
+            sought,
         };
         self.assigned
             .lock()
@@ -193,7 +196,7 @@ impl rdkafka::consumer::ConsumerContext for Assignments {
                 let assigned = self.partitions(assigned);
                 tracing::info!(partitions = assigned.len(), "Assigned {assigned:?}");
                 for partition in assigned {
-                    self.renew(partition);
+                    self.renew(partition, false);
                 }
                 self.health.ready("consumer");
             }

@@ -118,8 +118,8 @@ impl<I> Mailbox<I> {
 }
 
 impl<I> Giver<I> {
-    /// Adds to what waits. Where that would be more than a batch may hold, it waits until the worker
-    /// takes it, and gives the batch back when that lasts too long.
+    /// Adds to what waits. Where that would be more than a batch may hold, it waits until the
+    /// worker takes it, and gives the batch back when that lasts too long.
     pub(super) fn give(&self, batch: Polled<I>, wait: Duration) -> Result<(), Polled<I>> {
         let Mailbox {
             records_max,

@@ -48,13 +48,20 @@ impl Handle {
         token.is_some() && assigned.map(|assigned| assigned.token).as_ref() == token
     }
 
+    /// Whether these records begin where we went back to.
+    pub(super) fn was_sought(&self, partition: &Partition, token: u64) -> bool {
+        let assigned = self.0.consumer.context().assigned(partition);
+        assigned.is_some_and(|assigned| assigned.token == token && assigned.sought)
+    }
+
     /// A batch of the partition has got through, so the next ones may be decoded ahead, from that
     /// offset on.
     pub(super) fn trust(&self, partition: Partition, token: u64, from: i64) {
         self.0.consumer.context().trust(partition, token, from);
     }
 
-    /// Somebody else owns it, although Kafka has not told us yet.
+    /// Nothing that was polled of it, or will be, is processed before it is assigned again:
+    /// somebody else owns it, although Kafka has not told us yet, or something of it was given up.
     pub(super) fn forget(&self, partition: &Partition) {
         self.0.consumer.context().forget(partition);
     }
@@ -337,7 +344,7 @@ impl<I: Send + 'static> PollLoop<I> {
                 continue;
             }
             // What was polled before the seek is out of date, wherever it waits.
-            context.renew(partition);
+            context.renew(partition, true);
         }
     }
 }

@@ -4,7 +4,7 @@ mod careful;
 mod ownership;
 
 use std::any::Any;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -36,7 +36,6 @@ struct Worker<H: EventHandler> {
     health: Health,
     connection: Option<PgConnection>,
     owned: HashMap<Partition, ownership::Owned>,
-    sought: HashSet<Partition>,
     backoff: Duration,
     stopping: CancellationToken,
 }
@@ -61,7 +60,6 @@ pub(super) async fn run<H: EventHandler>(
         health,
         connection: None,
         owned: HashMap::new(),
-        sought: HashSet::new(),
         backoff: BACKOFF_MIN,
         stopping,
     };
@@ -100,8 +98,12 @@ impl<H: EventHandler> Worker<H> {
             }
             match self.attempt(records, &begins, &ends, &tokens).await? {
                 Ended::Done => return Ok(()),
-                // Dropped, not lost: its offsets are not stored, so it comes again.
+                // Dropped, not lost: its offsets are not stored, so it comes again. What waits
+                // behind it is dropped, too, or the fence would pass it by.
                 Ended::Again(_) if self.stopping.is_cancelled() => {
+                    for partition in ends.keys() {
+                        self.handle.forget(partition);
+                    }
                     self.forgive(ends.into_keys()).await;
                     return Ok(());
                 }

@@ -59,7 +59,8 @@ impl<H: EventHandler> Worker<H> {
             );
             let first = begins.get(partition).copied();
             // After a seek the first record is what Kafka has there.
-            if !self.sought.remove(partition) && self.check_position(partition, first, &fence)? {
+            let sought = self.handle.was_sought(partition, token);
+            if !sought && self.check_position(partition, first, &fence)? {
                 self.forgive([*partition]).await;
             }
         }
@@ -69,7 +70,7 @@ impl<H: EventHandler> Worker<H> {
     /// Kafka may begin below the fence: the inbox drops what is known. It must not begin above.
     /// True when the batch's records of this partition are to be polled again, from further back.
     fn check_position(
-        &mut self,
+        &self,
         partition: &Partition,
         first: Option<i64>,
         fence: &Fence,
@@ -96,7 +97,6 @@ impl<H: EventHandler> Worker<H> {
                 expected.max(low)
             );
             self.handle.seek(*partition, expected.max(low));
-            self.sought.insert(*partition);
             return Ok(true);
         }
         Ok(false)
