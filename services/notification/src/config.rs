@@ -4,19 +4,19 @@ use clap::Args;
 use lettre::message::Mailbox;
 
 use crate::domain::Addressing;
-use crate::mailer;
+use crate::smtp::Server;
 
 #[derive(Debug, Clone, Args)]
 pub struct Config {
-    /// The mail server: `smtp://host:port`, or `smtps://user:password@host` with TLS.
+    /// The mail server: `smtp://host:port`, with `?tls=required` for STARTTLS, or
+    /// `smtps://user:password@host`.
     #[arg(
         long,
         env = "SMTP_URL",
         default_value = "smtp://127.0.0.1:1025",
-        hide_env_values = true,
-        value_parser = smtp_url
+        hide_env_values = true
     )]
-    pub smtp_url: String,
+    pub(crate) smtp_url: Server,
     /// Who the mails are from.
     #[arg(
         long,
@@ -52,11 +52,6 @@ impl Config {
             message_domain: self.mail_domain.clone(),
         }
     }
-}
-
-fn smtp_url(url: &str) -> Result<String, String> {
-    mailer::check_url(url).map_err(|error| error.to_string())?;
-    Ok(url.to_owned())
 }
 
 fn domain(name: &str) -> Result<String, String> {

@@ -17,6 +17,7 @@ pub mod http;
 
 mod mailer;
 mod sender;
+mod smtp;
 mod store;
 mod templates;
 

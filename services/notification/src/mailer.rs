@@ -3,44 +3,31 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use lettre::Message;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
-use lettre::transport::smtp::{self, PoolConfig};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use crate::config::Config;
 use crate::domain::{Notification, Outcome};
+use crate::smtp::{Connections, SendError};
 use crate::templates;
 
 /// A server that answers at all answers within this.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 /// Mails on their way at a time: few enough to be welcome, and enough to hide the server's latency.
-/// That is 40 ms at least, whatever the server: lettre writes a mail and its end one after the
-/// other, and the second write waits until the other side has acknowledged the first.
-pub(crate) const CONNECTIONS_MAX: u32 = 32;
+pub(crate) const CONNECTIONS_MAX: usize = 32;
 
-#[derive(Clone)]
 pub(crate) struct Mailer {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    connections: Connections,
     from: Mailbox,
 }
 
-/// For a clear refusal at start.
-pub(crate) fn check_url(url: &str) -> Result<(), smtp::Error> {
-    AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map(|_| ())
-}
-
 impl Mailer {
-    /// Inside the runtime: the pool brings a task that closes idle connections.
-    pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(&config.smtp_url)?
-            .timeout(Some(TIMEOUT))
-            .pool_config(PoolConfig::new().max_size(CONNECTIONS_MAX))
-            .build();
-        Ok(Self {
-            transport,
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            connections: Connections::new(config.smtp_url.clone()),
             from: config.mail_from.clone(),
-        })
+        }
     }
 
     pub(crate) async fn send(&self, notification: &Notification, now: DateTime<Utc>) -> Outcome {
@@ -48,9 +35,8 @@ impl Mailer {
             Ok(message) => message,
             Err(error) => return Outcome::Refused(format!("no mail can be made of it: {error}")),
         };
-        // The transport limits each command; a server that drips would hold a place for long.
-        match tokio::time::timeout(TIMEOUT, self.transport.send(message)).await {
-            Ok(Ok(_)) => Outcome::Accepted,
+        match tokio::time::timeout(TIMEOUT, self.connections.send(&message)).await {
+            Ok(Ok(())) => Outcome::Accepted,
             Ok(Err(error)) => outcome(&error),
             Err(_) => Outcome::Unreachable(format!("no answer within {} s", TIMEOUT.as_secs())),
         }
@@ -78,9 +64,13 @@ impl Mailer {
     }
 }
 
-fn outcome(error: &smtp::Error) -> Outcome {
+fn outcome(error: &SendError) -> Outcome {
     let said = error.to_string();
-    match error.status().map(u16::from) {
+    let status = match error {
+        SendError::Connect(_) => None,
+        SendError::Smtp(error) => error.status().map(u16::from),
+    };
+    match status {
         // About us or about the server, not about this mail: it closes down, wants another
         // sequence or a login.
         Some(421 | 500..=504 | 530 | 534 | 535 | 538) => Outcome::Unreachable(said),
@@ -93,11 +83,11 @@ fn outcome(error: &smtp::Error) -> Outcome {
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, Utc};
-    use lettre::{AsyncSmtpTransport, Tokio1Executor};
     use uuid::Uuid;
 
     use super::Mailer;
     use crate::domain::{Content, Notification, State};
+    use crate::smtp::Connections;
 
     fn notification() -> Notification {
         let now = DateTime::<Utc>::UNIX_EPOCH;
@@ -126,15 +116,15 @@ mod tests {
 
     fn formatted(notification: &Notification) -> anyhow::Result<String> {
         let mailer = Mailer {
-            transport: AsyncSmtpTransport::<Tokio1Executor>::unencrypted_localhost(),
+            connections: Connections::new("smtp://127.0.0.1".parse().expect("an address")),
             from: "Ticketrail <orders@ticketrail.example>".parse()?,
         };
         let message = mailer.message(notification, DateTime::UNIX_EPOCH)?;
         Ok(String::from_utf8(message.formatted())?)
     }
 
-    #[tokio::test]
-    async fn a_mail_names_itself_the_same_each_time() {
+    #[test]
+    fn a_mail_names_itself_the_same_each_time() {
         let mail = formatted(&notification()).expect("a mail");
         for line in [
             "Message-ID: <42@ticketrail.example>",
@@ -147,8 +137,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_name_cannot_smuggle_in_a_header() {
+    #[test]
+    fn a_name_cannot_smuggle_in_a_header() {
         let long = "ä".repeat(100);
         for name in [
             "Al\r\nBcc: eve@example.org",

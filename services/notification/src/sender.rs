@@ -27,7 +27,7 @@ const POLL: Duration = Duration::from_millis(250);
 const CLAIMED_MAX: usize = 5 * BOOKED_AT_A_TIME;
 /// One round. Booking each mail as it is sent costs the database, and everybody who hears of it,
 /// more than the mail; more at a time would be sent again if the process died.
-const BOOKED_AT_A_TIME: usize = CONNECTIONS_MAX as usize;
+const BOOKED_AT_A_TIME: usize = CONNECTIONS_MAX;
 /// Longer than sending all that was claimed can take. After a crash a mail waits this long.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
 /// A mail server that was away is found within this time when it returns.
@@ -52,7 +52,7 @@ impl Tried {
 }
 
 pub(crate) async fn send_mails(rail: Rail, config: Config) -> anyhow::Result<()> {
-    let mailer = Mailer::new(&config)?;
+    let mailer = Arc::new(Mailer::new(&config));
     let mut breaker = Breaker::new(PROBE_EVERY_MAX);
     while !rail.stopping().is_cancelled() {
         let limit = match breaker.allowance(Instant::now()) {
@@ -95,7 +95,7 @@ async fn claim(
 /// Whether the mail server answered to the end.
 async fn send_claimed(
     rail: &Rail,
-    mailer: &Mailer,
+    mailer: &Arc<Mailer>,
     claimed: Vec<Notification>,
     now: DateTime<Utc>,
 ) -> Result<bool, HandlerError> {
@@ -103,7 +103,7 @@ async fn send_claimed(
     let places = Arc::new(Semaphore::new(BOOKED_AT_A_TIME));
     let mut tried = stream::iter(claimed)
         .map(|notification| {
-            let (rail, mailer) = (rail.clone(), mailer.clone());
+            let (rail, mailer) = (rail.clone(), Arc::clone(mailer));
             let (away, places) = (Arc::clone(&away), Arc::clone(&places));
             // A task of its own, so that it goes on while others are booked.
             let trying = tokio::spawn(async move {
