@@ -56,8 +56,8 @@ pub fn producer(config: &CommonConfig, client_id: &str) -> ClientConfig {
         .set("linger.ms", "1")
         .set("compression.type", "lz4")
         // The default buffers 1 GB.
-        .set("queue.buffering.max.kbytes", "32768")
-        .set("queue.buffering.max.messages", "50000")
+        .set("queue.buffering.max.kbytes", "8192")
+        .set("queue.buffering.max.messages", "10000")
         // Dead letters carry more headers than their originals.
         .set("message.max.bytes", DEAD_LETTER_BYTES_MAX);
     client
