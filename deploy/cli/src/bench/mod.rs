@@ -99,6 +99,10 @@ enum Name {
     RollingRestart,
     /// The same with inventory away for a minute, and how fast what waited is decided
     Outage,
+    /// The same while services, Postgres and Kafka are killed in turn
+    CrashRecovery,
+    /// The same while old events are replayed and everything is read
+    NoisyMix,
     /// Events to bytes and back
     Codec,
     /// The same load on us and on a monolith, with the parties outside slow and away; draws two
@@ -111,7 +115,7 @@ enum Name {
 }
 
 /// What `all` runs, in this order.
-const ALL: [Name; 15] = [
+const ALL: [Name; 17] = [
     Name::ApplyDrain,
     Name::ApplyDrainDup,
     Name::HotSku,
@@ -126,6 +130,8 @@ const ALL: [Name; 15] = [
     Name::SagaLatency,
     Name::RollingRestart,
     Name::Outage,
+    Name::CrashRecovery,
+    Name::NoisyMix,
     Name::Codec,
 ];
 
@@ -236,6 +242,9 @@ impl Bench {
                 let away = Duration::from_secs(if self.quick { 15 } else { 60 });
                 saga(Meanwhile::Outage(away)).await
             }
+            // Each of seven.
+            Name::CrashRecovery => saga(Meanwhile::Kills(7)).await,
+            Name::NoisyMix => saga(Meanwhile::Noise(Duration::from_secs(20))).await,
             Name::Codec => {
                 let events = size(2_000_000, 500_000);
                 plan.run(parts, CodecBench::new(events)).await

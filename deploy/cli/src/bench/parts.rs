@@ -4,10 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use chrono::TimeDelta;
 use rdkafka::ClientConfig;
+use serde_json::json;
+use shared::clock::process_now;
 use shared::kafka::admin::{create_topics, delete_topics};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+use crate::client::Client;
 use crate::init::Init;
 use crate::local::program::{Kind, Program};
 use crate::local::{self, Health, Layout, Part, Progress, Tuning, databases, ports};
@@ -15,8 +19,7 @@ use crate::services;
 use crate::verify::Source;
 
 const HEALTHY_WITHIN: Duration = Duration::from_secs(30);
-/// Longer than any run.
-const DEADLINE_MS: &str = "3600000";
+const LONGER_THAN_ANY_RUN: TimeDelta = TimeDelta::hours(12);
 
 pub(super) struct Parts {
     stack: local::Stack,
@@ -138,6 +141,14 @@ impl Parts {
             .await?)
     }
 
+    /// How many transactions have been committed, as far as those who committed them have told:
+    /// they do so within a second.
+    pub(super) async fn commits(&self) -> anyhow::Result<i64> {
+        let mut admin = self.admin().await?;
+        let committed = "SELECT sum(xact_commit)::bigint FROM pg_stat_database";
+        Ok(sqlx::query_scalar(committed).fetch_one(&mut admin).await?)
+    }
+
     /// How much Postgres has written to its log since it was made.
     pub(super) async fn wal_bytes(&self) -> anyhow::Result<i64> {
         let mut admin = self.admin().await?;
@@ -245,13 +256,28 @@ impl Parts {
         Ok(process.map_or(0.0, |process| process.rss_bytes as f64 / 1e6))
     }
 
-    /// With a signal that it cannot catch.
+    /// With a signal that it cannot catch. Parts are named like services.
     pub(super) async fn kill_service(&self, name: &str) -> anyhow::Result<()> {
         Ok(self.stack.kill(name).await?)
     }
 
     pub(super) async fn restart_service(&self, name: &str) -> anyhow::Result<()> {
         Ok(self.stack.restart(name).await?)
+    }
+
+    /// All of a topic once more to a service that runs.
+    pub(super) async fn replay(&self, service: &str, topic: &str) -> anyhow::Result<()> {
+        let ports = self.layout().ports().service(service);
+        let ports = ports.with_context(|| format!("{service} has no place"))?;
+        let client = Client::new(self.dir(), "bench", "operations")?;
+        let now = process_now();
+        let body = json!({
+            "topic": topic, "from": now - LONGER_THAN_ANY_RUN, "to": now,
+            "reason": "bench", "dry_run": false,
+        });
+        let url = format!("{}/replay", ports.operations());
+        client.post(&url, &body).await?.ok()?;
+        Ok(())
     }
 
     pub(super) async fn stop_service(&self, name: &str) -> anyhow::Result<()> {
@@ -264,7 +290,7 @@ pub(super) fn patient(program: Program) -> Program {
     ["VERDICT_DEADLINE_MS", "STOCK_DEADLINE_MS"]
         .into_iter()
         .fold(program, |program, deadline| {
-            program.env(deadline, DEADLINE_MS)
+            program.env(deadline, LONGER_THAN_ANY_RUN.num_milliseconds().to_string())
         })
 }
 

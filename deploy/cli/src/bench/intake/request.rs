@@ -3,6 +3,8 @@
 //! It speaks just enough HTTP/1.1 for this one request, because on two cores every microsecond of
 //! the client is taken from the service.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use shared::event::new_id;
@@ -17,8 +19,12 @@ const BODY: &str = concat!(
 );
 /// An answer is a few hundred bytes.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// Longer than any part is away.
+const TAKEN_WITHIN: Duration = Duration::from_secs(60);
+const ASKS_AGAIN: Duration = Duration::from_millis(50);
 
 pub(in crate::bench) struct Counter {
+    address: String,
     connection: TcpStream,
     /// All of the request before the customer's token.
     head: String,
@@ -32,11 +38,10 @@ struct Accepted {
 
 impl Counter {
     pub(super) async fn connect(address: &str) -> anyhow::Result<Self> {
-        let connection = TcpStream::connect(address).await?;
-        connection.set_nodelay(true)?;
         let length = BODY.len();
         Ok(Self {
-            connection,
+            address: address.to_owned(),
+            connection: connect(address).await?,
             head: format!(
                 "POST /v1/orders HTTP/1.1\r\nhost: {address}\r\n\
                  content-type: application/json\r\ncontent-length: {length}\r\n\
@@ -48,7 +53,28 @@ impl Counter {
 
     /// The new order's id, once it is durable.
     pub(in crate::bench) async fn place(&mut self, token: &str) -> anyhow::Result<Uuid> {
-        let (head, key) = (&self.head, new_id());
+        self.place_under(new_id(), token).await
+    }
+
+    /// Asks again, as whoever has no answer does, until the order is taken.
+    pub(in crate::bench) async fn place_at_last(&mut self, token: &str) -> anyhow::Result<Uuid> {
+        let (key, begun) = (new_id(), Instant::now());
+        loop {
+            match self.place_under(key, token).await {
+                Err(error) if begun.elapsed() > TAKEN_WITHIN => return Err(error),
+                Err(_) => {
+                    tokio::time::sleep(ASKS_AGAIN).await;
+                    if let Ok(connection) = connect(&self.address).await {
+                        self.connection = connection;
+                    }
+                }
+                taken => return taken,
+            }
+        }
+    }
+
+    async fn place_under(&mut self, key: Uuid, token: &str) -> anyhow::Result<Uuid> {
+        let head = &self.head;
         let request = format!("{head}{token}\r\nidempotency-key: {key}\r\n\r\n{BODY}");
         self.connection.write_all(request.as_bytes()).await?;
         self.buffer.clear();
@@ -64,6 +90,12 @@ impl Counter {
             }
         }
     }
+}
+
+async fn connect(address: &str) -> std::io::Result<TcpStream> {
+    let connection = TcpStream::connect(address).await?;
+    connection.set_nodelay(true)?;
+    Ok(connection)
 }
 
 /// The body of an answer, once all of it is there. Anything but a 202 is an error.

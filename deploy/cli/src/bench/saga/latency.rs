@@ -1,11 +1,15 @@
 //! How long a customer waits from placing an order until it is decided, under half the load that
-//! the suite can take: in peace, while services are restarted, and after one was away.
+//! the suite can take: in peace, while services are restarted, after one was away, while everything
+//! is killed in turn, and while the machine has other work to do.
 //!
 //! The floor is three flushes and two hops through Kafka, one after the other: what the promise
 //! costs on this machine when nobody else is there.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+use shared::contract::topic::ORDER_EVENTS;
+use sqlx::{Connection, PgConnection};
 
 use super::Load;
 use super::open_loop::{OpenLoop, Wait};
@@ -16,6 +20,7 @@ use crate::bench::machine::{self, Cpu};
 use crate::bench::parts::Parts;
 use crate::bench::report::Subject;
 use crate::bench::rounds::{About, Latency, Measured, Workload};
+use crate::bench::summary::median;
 
 /// Of what the suite can take.
 const LOAD: f64 = 0.5;
@@ -25,7 +30,20 @@ const LEAD: Duration = Duration::from_secs(5);
 const RESTARTS_LAST: Duration = Duration::from_secs(20);
 /// The one that takes the orders stays: who has no answer has no order that could wait.
 const RESTARTED: [&str; 4] = ["inventory", "fraud", "shipment", "notification"];
+/// Stays away, or is given what it has had before.
 const AWAY: &str = "inventory";
+/// With a signal that nothing can catch, and started again at once.
+const KILLED: [&str; 7] = [
+    "inventory",
+    "postgres",
+    "fraud",
+    "order",
+    "kafka",
+    "shipment",
+    "notification",
+];
+/// How long a kill, a start, and what waited meanwhile take together; more, if they do.
+const KILL_LASTS: Duration = Duration::from_secs(15);
 /// Who waits for less than this is no longer waiting for the outage.
 const CAUGHT_UP: Duration = Duration::from_secs(1);
 
@@ -37,6 +55,10 @@ pub(in crate::bench) enum Meanwhile {
     Restarts,
     /// Inventory is away for so long.
     Outage(Duration),
+    /// Services, Postgres and Kafka are killed, so many times in all.
+    Kills(u32),
+    /// Old events are replayed and somebody reads all that there is, for so long.
+    Noise(Duration),
 }
 
 pub(in crate::bench) struct SagaLatency {
@@ -60,6 +82,8 @@ impl SagaLatency {
             Meanwhile::Nothing => return self.load.orders,
             Meanwhile::Restarts => 2 * LEAD + RESTARTS_LAST,
             Meanwhile::Outage(away) => 2 * LEAD + 3 * away,
+            Meanwhile::Kills(kills) => 2 * LEAD + kills * KILL_LASTS,
+            Meanwhile::Noise(lasts) => 2 * LEAD + lasts,
         };
         (lasts.as_secs_f64() * per_s).ceil() as u32
     }
@@ -72,6 +96,8 @@ impl Workload for SagaLatency {
                 Meanwhile::Nothing => "saga-latency",
                 Meanwhile::Restarts => "rolling-restart",
                 Meanwhile::Outage(_) => "outage",
+                Meanwhile::Kills(_) => "crash-recovery",
+                Meanwhile::Noise(_) => "noisy-mix",
             },
             unit: "orders",
             subjects: &[Subject::Ours],
@@ -123,8 +149,11 @@ impl Workload for SagaLatency {
         ]);
         match self.meanwhile {
             Meanwhile::Nothing => {}
-            Meanwhile::Restarts => details.extend(of_restarts(&waits, happened)),
-            Meanwhile::Outage(_) => details.extend(of_outage(&waits, happened, per_s)),
+            Meanwhile::Restarts | Meanwhile::Noise(_) => {
+                details.extend(of_disturbance(&waits, &happened));
+            }
+            Meanwhile::Outage(_) => details.extend(of_outage(&waits, &happened, per_s)),
+            Meanwhile::Kills(_) => details.extend(of_kills(&waits, &happened)),
         }
         Ok(Measured {
             latency: Some(latency),
@@ -148,10 +177,11 @@ async fn floor_ms(parts: &Parts) -> anyhow::Result<f64> {
     Ok(3.0 * machine::flush_ms(parts.dir())? + 2.0 * hop_ms)
 }
 
-/// From when to when it lasted; of an outage, when it was over for those who wait.
-async fn happens(stage: &Stage<'_>, what: Meanwhile) -> anyhow::Result<[Instant; 2]> {
+/// When it began, and when it was over; of an outage, when it was over for those who wait; of
+/// kills, when each struck, and when the last one was over.
+async fn happens(stage: &Stage<'_>, what: Meanwhile) -> anyhow::Result<Vec<Instant>> {
     tokio::time::sleep(LEAD).await;
-    let begun = Instant::now();
+    let mut at = vec![Instant::now()];
     match what {
         Meanwhile::Nothing => {}
         Meanwhile::Restarts => {
@@ -163,17 +193,57 @@ async fn happens(stage: &Stage<'_>, what: Meanwhile) -> anyhow::Result<[Instant;
         Meanwhile::Outage(lasts) => {
             stage.parts.stop_service(AWAY).await?;
             tokio::time::sleep(lasts).await;
-            let over = Instant::now();
+            at.push(Instant::now());
             stage.start_one(AWAY).await?;
-            return Ok([begun, over]);
+            return Ok(at);
+        }
+        Meanwhile::Kills(kills) => {
+            for (name, kill) in KILLED.iter().cycle().zip(0..kills) {
+                if kill > 0 {
+                    at.push(Instant::now());
+                }
+                let next = tokio::time::Instant::now() + KILL_LASTS;
+                stage.parts.kill_service(name).await?;
+                stage.parts.restart_service(name).await?;
+                tokio::time::sleep_until(next).await;
+            }
+        }
+        Meanwhile::Noise(lasts) => {
+            // What is under way when it is over is left.
+            let noise = async { tokio::try_join!(replays(stage), reports(stage)) };
+            if let Ok(noise) = tokio::time::timeout(lasts, noise).await {
+                noise?;
+            }
         }
     }
-    Ok([begun, Instant::now()])
+    at.push(Instant::now());
+    Ok(at)
+}
+
+async fn replays(stage: &Stage<'_>) -> anyhow::Result<()> {
+    loop {
+        stage.parts.replay(AWAY, ORDER_EVENTS.0).await?;
+    }
+}
+
+async fn reports(stage: &Stage<'_>) -> anyhow::Result<()> {
+    let mut connection = PgConnection::connect(&stage.world.databases["order"]).await?;
+    loop {
+        sqlx::query(
+            "SELECT type, date_trunc('second', created_at) AS at, count(*), sum(length(payload))
+             FROM outbox
+             GROUP BY type, at
+             ORDER BY type, at",
+        )
+        .fetch_all(&mut connection)
+        .await?;
+    }
 }
 
 /// The longest time in which nobody's order was decided, and the 99th percentile beside that of
 /// the time before.
-fn of_restarts(waits: &[Wait], [begun, over]: [Instant; 2]) -> BTreeMap<&'static str, f64> {
+fn of_disturbance(waits: &[Wait], happened: &[Instant]) -> BTreeMap<&'static str, f64> {
+    let (begun, over) = (happened[0], happened[1]);
     let meanwhile = waits
         .iter()
         .map(|wait| wait.decided)
@@ -200,7 +270,8 @@ fn p99_ms<'a>(waits: impl Iterator<Item = &'a Wait>) -> Option<f64> {
 }
 
 /// How fast what had waited was decided, beside how fast orders come.
-fn of_outage(waits: &[Wait], [_, over]: [Instant; 2], per_s: f64) -> BTreeMap<&'static str, f64> {
+fn of_outage(waits: &[Wait], happened: &[Instant], per_s: f64) -> BTreeMap<&'static str, f64> {
+    let over = happened[1];
     let mut after = waits.iter().skip_while(|wait| wait.decided < over);
     let Some(first) = after.next() else {
         return BTreeMap::new();
@@ -215,4 +286,23 @@ fn of_outage(waits: &[Wait], [_, over]: [Instant; 2], per_s: f64) -> BTreeMap<&'
         ("waited_orders", drained),
         ("drain_to_steady", drained / took.max(1e-3) / per_s),
     ])
+}
+
+/// How long after each kill somebody waited longer than in peace.
+fn of_kills(waits: &[Wait], happened: &[Instant]) -> BTreeMap<&'static str, f64> {
+    let recovery = |pair: &[Instant]| {
+        let waited = waits
+            .iter()
+            .filter(|wait| (pair[0]..pair[1]).contains(&wait.due) && wait.took() > CAUGHT_UP);
+        let last = waited.map(|wait| wait.decided).max().unwrap_or(pair[0]);
+        (last - pair[0]).as_secs_f64()
+    };
+    let mut recoveries: Vec<f64> = happened.windows(2).map(recovery).collect();
+    let longest = recoveries.iter().copied().fold(0.0, f64::max);
+    let mut figures = BTreeMap::from([
+        ("kills", recoveries.len() as f64),
+        ("longest_recovery_s", longest),
+    ]);
+    figures.extend(median(&mut recoveries).map(|median| ("median_recovery_s", median)));
+    figures
 }

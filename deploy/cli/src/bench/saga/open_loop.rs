@@ -83,7 +83,7 @@ impl OpenLoop {
                     };
                     let due = begun + Duration::from_secs_f64(number as f64 / per_s);
                     tokio::time::sleep_until(due.into()).await;
-                    placed.push((counter.place(token).await?, due));
+                    placed.push((counter.place_at_last(token).await?, due));
                 }
             });
         }
@@ -134,7 +134,8 @@ fn watch(
             }
             continue;
         };
-        let message = message?;
+        // The broker may be away; the client finds it again.
+        let Ok(message) = message else { continue };
         heard = Instant::now();
         let kind = message.headers().and_then(|headers| {
             let kind = headers.iter().find(|header| header.key == headers::TYPE)?;

@@ -38,6 +38,7 @@ impl Stage<'_> {
         self.start().await?;
         let flushes = self.parts.flushes().await?;
         let wal = self.parts.wal_bytes().await?;
+        let commits = self.parts.commits().await?;
         let begun = Instant::now();
         let cpu = Cpu::now(self.parts.dir())?;
         let (placed, accepted) = drive(self.parts, load.orders, load.clients).await?;
@@ -49,10 +50,12 @@ impl Stage<'_> {
         let orders = f64::from(load.orders);
         let flushes = (self.parts.flushes().await? - flushes).max(1) as f64;
         let wal = (self.parts.wal_bytes().await? - wal) as f64;
+        let commits = (self.parts.commits().await? - commits) as f64;
         let details = BTreeMap::from([
             ("decided_per_s", orders / decided.as_secs_f64()),
             ("flushes_per_order", flushes / orders),
             ("wal_bytes_per_order", wal / orders),
+            ("transactions_per_order", commits / orders),
         ]);
         let measured = Measured {
             latency: placed.latency,
