@@ -118,9 +118,9 @@ impl<I> Mailbox<I> {
 }
 
 impl<I> Giver<I> {
-    /// Adds to what waits. Where that would be more than a batch may hold, it waits until the
-    /// worker takes it, and gives the batch back when that lasts too long.
-    pub(super) fn give(&self, batch: Polled<I>, wait: Duration) -> Result<(), Polled<I>> {
+    /// Adds to what waits, and leaves nothing of the batch. Where that would be more than a batch
+    /// may hold, it waits until the worker takes it. False when that lasts too long.
+    pub(super) fn give(&self, batch: &mut Polled<I>, wait: Duration) -> bool {
         let Mailbox {
             records_max,
             filled,
@@ -139,11 +139,11 @@ impl<I> Giver<I> {
             })
             .expect("no holder panics");
         if !has_room(&inner) || inner.taker_is_gone {
-            return Err(batch);
+            return false;
         }
-        inner.waiting.append(batch);
+        inner.waiting.append(mem::take(batch));
         filled.notify_one();
-        Ok(())
+        true
     }
 
     /// The client has failed for good; the worker hears of it after what was polled before.
@@ -241,8 +241,8 @@ mod tests {
         taken.expect("the client is well")
     }
 
-    fn give(giver: &Giver<()>, polled: Polled<()>) {
-        assert!(giver.give(polled, AT_ONCE).is_ok(), "there is room");
+    fn give(giver: &Giver<()>, mut polled: Polled<()>) {
+        assert!(giver.give(&mut polled, AT_ONCE), "there is room");
     }
 
     #[tokio::test]
@@ -268,13 +268,13 @@ mod tests {
     async fn a_full_batch_takes_no_more_until_it_is_taken() {
         let (giver, taker) = new(3);
         give(&giver, polled(A, 1, &[0, 1]));
-        let returned = giver.give(polled(A, 1, &[2, 3]), AT_ONCE);
-        let returned = returned.err().expect("four are too many");
+        let mut more = polled(A, 1, &[2, 3]);
+        assert!(!giver.give(&mut more, AT_ONCE), "four are too many");
         assert_eq!(
             offsets(&take(&taker).await),
             [("a.events", 0), ("a.events", 1)]
         );
-        give(&giver, returned);
+        give(&giver, more);
         assert_eq!(
             offsets(&take(&taker).await),
             [("a.events", 2), ("a.events", 3)]
@@ -285,7 +285,7 @@ mod tests {
     async fn who_waits_for_room_goes_on_when_the_batch_is_taken() {
         let (giver, taker) = new(1);
         give(&giver, polled(A, 1, &[0]));
-        let giving = std::thread::spawn(move || giver.give(polled(A, 1, &[1]), LONG).is_ok());
+        let giving = std::thread::spawn(move || giver.give(&mut polled(A, 1, &[1]), LONG));
         assert_eq!(offsets(&take(&taker).await), [("a.events", 0)]);
         assert_eq!(offsets(&take(&taker).await), [("a.events", 1)]);
         assert!(giving.join().expect("it does not panic"));
@@ -317,10 +317,10 @@ mod tests {
         let (giver, taker) = new(1);
         give(&giver, polled(A, 1, &[0]));
         let giving = std::thread::spawn(move || {
-            let given = giver.give(polled(A, 1, &[1]), LONG);
-            (given.is_err(), giver.is_abandoned())
+            let given = giver.give(&mut polled(A, 1, &[1]), LONG);
+            (given, giver.is_abandoned())
         });
         drop(taker);
-        assert_eq!(giving.join().expect("it does not panic"), (true, true));
+        assert_eq!(giving.join().expect("it does not panic"), (false, true));
     }
 }

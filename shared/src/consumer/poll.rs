@@ -295,11 +295,10 @@ impl<I: Send + 'static> PollLoop<I> {
         metrics::skipped(self.handle.0.consumer.context().group, self.carry.skipped);
         let mut batch = std::mem::take(&mut self.carry);
         let mut paused = false;
-        while let Err(returned) = self.mailbox.give(batch, PAUSE_AFTER) {
+        while !self.mailbox.give(&mut batch, PAUSE_AFTER) {
             if self.stopping.is_cancelled() || self.mailbox.is_abandoned() {
                 return false;
             }
-            batch = returned;
             // Paused partitions give nothing, so this only keeps the membership alive. What a newly
             // assigned partition gives is carried over.
             if let Ok(assignment) = self.handle.0.consumer.assignment() {

@@ -1,6 +1,5 @@
 //! How long a customer waits from placing an order until it is decided, under half the load that
-//! the suite can take: in peace, while services are restarted, after one was away, while everything
-//! is killed in turn, and while the machine has other work to do.
+//! the suite can take: in peace, and while something happens.
 //!
 //! The floor is three flushes and two hops through Kafka, one after the other: what the promise
 //! costs on this machine when nobody else is there.
