@@ -97,7 +97,9 @@ async fn start() -> Parts {
 /// What a run leaves stays to be looked at until the next run.
 fn wipe_former(folder: &Path) {
     for entry in folder.read_dir().expect("cargo has made it").flatten() {
-        if entry.file_name().to_string_lossy().starts_with("it-") {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("it-") || name.starts_with("stack-") {
             let dir = entry.path();
             let wiped = Layout::new(&dir, 0).and_then(|layout| layout.wipe());
             // One that runs beside this refuses.
