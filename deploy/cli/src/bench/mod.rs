@@ -242,8 +242,7 @@ impl Bench {
                 let away = Duration::from_secs(if self.quick { 15 } else { 60 });
                 saga(Meanwhile::Outage(away)).await
             }
-            // Each of seven.
-            Name::CrashRecovery => saga(Meanwhile::Kills(7)).await,
+            Name::CrashRecovery => saga(Meanwhile::Kills).await,
             Name::NoisyMix => saga(Meanwhile::Noise(Duration::from_secs(20))).await,
             Name::Codec => {
                 let events = size(2_000_000, 500_000);

@@ -54,8 +54,8 @@ pub(in crate::bench) enum Meanwhile {
     Restarts,
     /// Inventory is away for so long.
     Outage(Duration),
-    /// Services, Postgres and Kafka are killed, so many times in all.
-    Kills(u32),
+    /// Services, Postgres and Kafka are killed, one after the other.
+    Kills,
     /// Old events are replayed and somebody reads all that there is, for so long.
     Noise(Duration),
 }
@@ -81,7 +81,7 @@ impl SagaLatency {
             Meanwhile::Nothing => return self.load.orders,
             Meanwhile::Restarts => 2 * LEAD + RESTARTS_LAST,
             Meanwhile::Outage(away) => 2 * LEAD + 3 * away,
-            Meanwhile::Kills(kills) => 2 * LEAD + kills * KILL_LASTS,
+            Meanwhile::Kills => 2 * LEAD + KILLED.len() as u32 * KILL_LASTS,
             Meanwhile::Noise(lasts) => 2 * LEAD + lasts,
         };
         (lasts.as_secs_f64() * per_s).ceil() as u32
@@ -95,7 +95,7 @@ impl Workload for SagaLatency {
                 Meanwhile::Nothing => "saga-latency",
                 Meanwhile::Restarts => "rolling-restart",
                 Meanwhile::Outage(_) => "outage",
-                Meanwhile::Kills(_) => "crash-recovery",
+                Meanwhile::Kills => "crash-recovery",
                 Meanwhile::Noise(_) => "noisy-mix",
             },
             unit: "orders",
@@ -152,7 +152,7 @@ impl Workload for SagaLatency {
                 details.extend(of_disturbance(&waits, &happened));
             }
             Meanwhile::Outage(_) => details.extend(of_outage(&waits, &happened, per_s)),
-            Meanwhile::Kills(_) => details.extend(of_kills(&waits, &happened)),
+            Meanwhile::Kills => details.extend(of_kills(&waits, &happened)),
         }
         Ok(Measured {
             latency: Some(latency),
@@ -177,7 +177,7 @@ async fn floor_ms(parts: &Parts) -> anyhow::Result<f64> {
 }
 
 /// When it began, and when it was over; of an outage, when it was over for those who wait; of
-/// kills, when each struck, and when the last one was over.
+/// kills, also when each was over and the next struck.
 async fn happens(stage: &Stage<'_>, what: Meanwhile) -> anyhow::Result<Vec<Instant>> {
     tokio::time::sleep(LEAD).await;
     let mut at = vec![Instant::now()];
@@ -196,16 +196,15 @@ async fn happens(stage: &Stage<'_>, what: Meanwhile) -> anyhow::Result<Vec<Insta
             stage.start_one(AWAY).await?;
             return Ok(at);
         }
-        Meanwhile::Kills(kills) => {
-            for (name, kill) in KILLED.iter().cycle().zip(0..kills) {
-                if kill > 0 {
-                    at.push(Instant::now());
-                }
+        Meanwhile::Kills => {
+            for name in KILLED {
                 let next = tokio::time::Instant::now() + KILL_LASTS;
                 stage.parts.kill_service(name).await?;
                 stage.parts.restart_service(name).await?;
                 tokio::time::sleep_until(next).await;
+                at.push(Instant::now());
             }
+            return Ok(at);
         }
         Meanwhile::Noise(lasts) => {
             // What is under way when it is over is left.
