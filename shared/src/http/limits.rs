@@ -1,13 +1,13 @@
 //! What a request may weigh, how it must be framed, and how many there may be, before anybody looks
 //! at it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::ApiError;
 
@@ -48,28 +48,41 @@ pub(super) async fn check(request: Request, next: Next) -> Result<Response, ApiE
     Ok(next.run(request).await)
 }
 
-/// Requests that change something, and are worked on at a time. More of them would wait for the
-/// database until they are given up, come again, and keep everybody from an answer for good.
-const CHANGES_MAX: usize = 512;
+/// Requests that are worked on at a time. More of them would wait for the database until they are
+/// given up, come again, and keep everybody from an answer for good.
+const REQUESTS_MAX: usize = 512;
 
-pub(super) fn changes() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(CHANGES_MAX))
+pub(super) fn places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(REQUESTS_MAX))
 }
 
-/// Who is one too many is told so at once. Reading stays free: it may wait for long, and holds
-/// nothing meanwhile.
+/// A request's place among those that are worked on.
+#[derive(Clone)]
+pub struct Place(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+
+impl Place {
+    /// For who waits for something to happen and holds nothing meanwhile.
+    pub fn leave(&self) {
+        self.0.lock().expect("no holder panics").take();
+    }
+}
+
+/// Who is one too many is told so at once.
 pub(super) async fn shed(
-    State(changes): State<Arc<Semaphore>>,
-    request: Request,
+    State(places): State<Arc<Semaphore>>,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    if request.method().is_safe() {
-        return Ok(next.run(request).await);
-    }
-    let _place = changes
-        .try_acquire()
-        .map_err(|_| ApiError::unavailable("too many requests at once; try again shortly"))?;
-    Ok(next.run(request).await)
+    let free = places.try_acquire_owned();
+    let taken = free.map_err(|_| {
+        ApiError::unavailable("there are too many requests at once; try again shortly")
+    })?;
+    let place = Place(Arc::new(Mutex::new(Some(taken))));
+    request.extensions_mut().insert(place.clone());
+    let response = next.run(request).await;
+    // The body of a stream may go on for long.
+    place.leave();
+    Ok(response)
 }
 
 pub(super) fn count(headers: &HeaderMap, name: header::HeaderName) -> usize {
@@ -80,48 +93,57 @@ pub(super) fn count(headers: &HeaderMap, name: header::HeaderName) -> usize {
 mod tests {
     use std::sync::Arc;
 
-    use axum::Router;
     use axum::body::Body;
-    use axum::http::{Method, Request, StatusCode, header};
+    use axum::http::{Request, StatusCode, header};
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
+    use axum::{Extension, Router};
     use tokio::sync::{Notify, Semaphore};
     use tower::ServiceExt;
 
-    use super::shed;
+    use super::{Place, shed};
 
-    fn request(method: Method) -> Request<Body> {
-        let request = Request::builder().method(method).uri("/");
+    fn request(path: &str) -> Request<Body> {
+        let request = Request::builder().uri(path);
         request.body(Body::empty()).expect("it is a request")
     }
 
     #[tokio::test]
-    async fn one_too_many_is_told_at_once_and_reading_stays_free() {
+    async fn one_too_many_is_told_at_once_and_who_waits_is_not_counted() {
         let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let slow = {
+        let (works, waits) = {
             let (entered, leave) = (Arc::clone(&entered), Arc::clone(&leave));
-            async move || {
+            let (entered_too, leave_too) = (Arc::clone(&entered), Arc::clone(&leave));
+            let works = async move || {
                 entered.notify_one();
                 leave.notified().await;
-            }
+            };
+            let waits = async move |Extension(place): Extension<Place>| {
+                place.leave();
+                entered_too.notify_one();
+                leave_too.notified().await;
+            };
+            (works, waits)
         };
         let app: Router = Router::new()
-            .route("/", get(async || "read").post(slow))
+            .route("/works", get(works))
+            .route("/waits", get(waits))
             .layer(from_fn_with_state(Arc::new(Semaphore::new(1)), shed));
 
-        let first = tokio::spawn(app.clone().oneshot(request(Method::POST)));
+        let waiting = tokio::spawn(app.clone().oneshot(request("/waits")));
         entered.notified().await;
-        let second = app.clone().oneshot(request(Method::POST)).await;
-        let reading = app.clone().oneshot(request(Method::GET)).await;
+        let working = tokio::spawn(app.clone().oneshot(request("/works")));
+        entered.notified().await;
+        let one_too_many = app.clone().oneshot(request("/works")).await;
+        leave.notify_waiters();
+        let answered = [waiting.await, working.await].map(|ended| ended.expect("it ends"));
         leave.notify_one();
-        let first = first.await.expect("it does not panic");
-        leave.notify_one();
-        let third = app.oneshot(request(Method::POST)).await;
+        let afterwards = app.oneshot(request("/works")).await;
 
-        let second = second.expect("it answers");
-        assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert!(second.headers().contains_key(header::RETRY_AFTER));
-        for answered in [reading, first, third] {
+        let one_too_many = one_too_many.expect("it answers");
+        assert_eq!(one_too_many.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(one_too_many.headers().contains_key(header::RETRY_AFTER));
+        for answered in answered.into_iter().chain([afterwards]) {
             assert_eq!(answered.expect("it answers").status(), StatusCode::OK);
         }
     }

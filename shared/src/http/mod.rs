@@ -22,6 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use error::ApiError;
+pub use limits::Place;
 
 /// An order of a hundred lines has a fifth of it.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -45,7 +46,7 @@ pub(crate) fn api(service: &'static str, routes: OpenApiRouter) -> Router {
             axum::response::IntoResponse::into_response(ApiError::internal("a handler panicked"))
         }))
         .layer(axum::middleware::from_fn_with_state(
-            limits::changes(),
+            limits::places(),
             limits::shed,
         ))
         .layer(axum::middleware::from_fn(limits::check))

@@ -30,6 +30,8 @@ use crate::{db, dead_letters, http};
 
 /// A task that fails is started again after this.
 const TASK_RESTART: Duration = Duration::from_secs(1);
+/// For health checks, and for one who operates the service.
+const OPERATIONS_CONNECTIONS_MAX: u32 = 2;
 
 /// A service that was started in this process.
 pub struct Running {
@@ -219,10 +221,17 @@ pub async fn start(
     let (consumer, out_of_turn) = consumer.map_or((None, None), |built| {
         (Some(built.run), Some(built.out_of_turn))
     });
-    let operations = http::health::operations(health.clone(), pool.clone()).merge(
+    // Connections of their own: who operates the service gets through when nobody else does.
+    let pool_of_operations = db::connect(
+        &config.database_url,
+        OPERATIONS_CONNECTIONS_MAX,
+        &format!("{}/operations", service.name),
+    )
+    .await?;
+    let operations = http::health::operations(health.clone(), pool_of_operations.clone()).merge(
         dead_letters::operations::routes(DeadLetters {
             service: service.name,
-            pool: pool.clone(),
+            pool: pool_of_operations,
             verifier: rail.verifier().clone(),
             consumer: out_of_turn,
         }),

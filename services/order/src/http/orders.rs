@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use shared::batch::{Cause, Outgoing};
+use shared::http::Place;
 use shared::http::auth::Caller;
 use shared::http::error::{ApiError, Problem};
 use shared::http::params::{ValidPath, ValidQuery};
@@ -144,6 +145,7 @@ pub(super) async fn show_order(
     caller: Caller,
     ValidPath(order_id): ValidPath<Uuid>,
     ValidQuery(Wait { wait }): ValidQuery<Wait>,
+    Extension(place): Extension<Place>,
 ) -> Result<Json<OrderView>, ApiError> {
     Span::current().record("order.id", tracing::field::display(order_id));
     let wait = wait
@@ -156,6 +158,9 @@ pub(super) async fn show_order(
     let mut found = look().await?.ok_or_else(|| order_not_found(order_id))?;
     let seen = (found.saga.updated_at, found.saga.state);
 
+    if !wait.is_zero() {
+        place.leave();
+    }
     let until = tokio::time::Instant::now() + wait;
     while (found.saga.updated_at, found.saga.state) == seen && !found.saga.state.is_final() {
         tokio::select! {
