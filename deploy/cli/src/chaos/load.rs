@@ -21,10 +21,11 @@ use crate::local::{Layout, Progress};
 
 /// A client that waits longer is not a client any more.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
-const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// Each wait is twice as long as the one before: thousands that wait for a service that comes back
+/// would keep it down otherwise.
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// Longer than any outage of a run.
 const STUBBORN_FOR: Duration = Duration::from_secs(120);
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 const LOOKED_AT_FOR: Duration = Duration::from_secs(60);
 const TOKEN_VALID_S: i64 = 24 * 3600;
@@ -155,9 +156,8 @@ impl Load {
     /// Until it is acknowledged or refused.
     async fn place(&self, wish: &Wish, token: &str) -> anyhow::Result<Option<Uuid>> {
         let request = wish.basket.request();
-        let until = Instant::now() + STUBBORN_FOR;
-        let mut wait = RETRY_AFTER.0;
-        while Instant::now() < until {
+        let mut tries = Tries::new();
+        while tries.once_more().await {
             let begun = Instant::now();
             let asked = self
                 .http
@@ -197,16 +197,14 @@ impl Load {
                 }
                 Outcome::Maybe => {}
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(RETRY_AFTER.1);
         }
         Ok(None)
     }
 
     async fn cancel(&self, token: &str, order_id: Uuid) {
         let url = format!("{}/{order_id}/cancel", self.orders);
-        let until = Instant::now() + STUBBORN_FOR;
-        while Instant::now() < until {
+        let mut tries = Tries::new();
+        while tries.once_more().await {
             let asked = self.http.post(&url).bearer_auth(token).json(&json!({}));
             match asked.send().await.map(|answer| answer.status()) {
                 Ok(status) if status.is_success() => {
@@ -215,7 +213,7 @@ impl Load {
                 }
                 // A parcel has left.
                 Ok(StatusCode::CONFLICT) => return,
-                Ok(_) | Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+                Ok(_) | Err(_) => {}
             }
         }
     }
@@ -283,6 +281,30 @@ impl Load {
             .context("cannot make a token")?;
         tokens.insert(customer.to_owned(), token.clone());
         Ok(token)
+    }
+}
+
+/// One request again and again.
+struct Tries {
+    until: Instant,
+    wait: Duration,
+}
+
+impl Tries {
+    fn new() -> Self {
+        Self {
+            until: Instant::now() + STUBBORN_FOR,
+            wait: Duration::ZERO,
+        }
+    }
+
+    /// False: it was tried for long enough.
+    async fn once_more(&mut self) -> bool {
+        let (shortest, longest) = RETRY_AFTER;
+        // Not all at the same time.
+        tokio::time::sleep(self.wait.mul_f64(fastrand::f64() / 2.0 + 0.5)).await;
+        self.wait = (self.wait * 2).clamp(shortest, longest);
+        Instant::now() < self.until
     }
 }
 
