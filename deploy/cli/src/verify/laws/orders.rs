@@ -24,9 +24,8 @@ pub(super) const ACKED: Law = Law {
                        o.id)
          FROM hist.asked_for AS a
          JOIN ord.orders AS o ON o.id = a.order_id
-         CROSS JOIN chk.clock AS c
          LEFT JOIN topic.events AS e ON e.type = 'OrderPlaced' AND e.key = o.id::text
-         WHERE e.key IS NULL AND o.placed_at > c.kept_since",
+         WHERE e.key IS NULL AND o.placed_at > (SELECT kept_since FROM chk.clock)",
         "SELECT format('key %s of %s was refused and made order %s', key, customer_id, k.order_id)
          FROM (SELECT customer_id, key FROM hist.requests
                GROUP BY customer_id, key HAVING bool_and(outcome = 'refused')) AS r
@@ -41,9 +40,8 @@ pub(super) const KNOWN: Law = Law {
     violations: &[
         "SELECT format('order %s is known, and its OrderPlaced is not on the topic', o.id)
          FROM ord.orders AS o
-         CROSS JOIN chk.clock AS c
          LEFT JOIN topic.events AS e ON e.type = 'OrderPlaced' AND e.key = o.id::text
-         WHERE e.key IS NULL AND o.placed_at > c.kept_since",
+         WHERE e.key IS NULL AND o.placed_at > (SELECT kept_since FROM chk.clock)",
     ],
 };
 
@@ -52,23 +50,21 @@ pub(super) const PLACED_ONCE: Law = Law {
     title: "one order per key; no order without its event, no event without its order",
     checked: "SELECT count(*) FROM ord.orders",
     violations: &[
-        // Keys are promised for a day.
         "SELECT format('order %s has %s idempotency keys', o.id, coalesce(k.keys, 0))
          FROM ord.orders AS o
-         CROSS JOIN chk.clock AS c
          LEFT JOIN (SELECT order_id, count(*) AS keys FROM ord.idempotency_keys GROUP BY order_id)
               AS k ON k.order_id = o.id
-         WHERE k.keys > 1 OR k.keys IS NULL AND o.placed_at > c.taken_at - interval '23 hours'",
+         WHERE k.keys > 1
+            OR k.keys IS NULL AND o.placed_at > (SELECT keys_since FROM chk.clock)",
         "SELECT format('key %s of %s made no order (%s)', k.key, k.customer_id, k.order_id)
          FROM ord.idempotency_keys AS k
          LEFT JOIN ord.orders AS o ON o.id = k.order_id AND o.customer_id = k.customer_id
          WHERE o.id IS NULL",
         "SELECT format('order %s has no OrderPlaced in the outbox', o.id)
          FROM ord.orders AS o
-         CROSS JOIN chk.clock AS c
          LEFT JOIN chk.events AS e
               ON e.service = 'order' AND e.type = 'OrderPlaced' AND e.key = o.id::text
-         WHERE e.key IS NULL AND o.placed_at > c.kept_since",
+         WHERE e.key IS NULL AND o.placed_at > (SELECT kept_since FROM chk.clock)",
         "SELECT format('OrderPlaced %s is about order %s, which does not exist', e.event_id, e.key)
          FROM chk.events AS e
          LEFT JOIN ord.orders AS o ON o.id::text = e.key
@@ -134,8 +130,8 @@ pub(super) const TOTALS: [Law; 1] = [Law {
          ), told AS (
              SELECT count(*) FILTER (WHERE type = 'OrderCompleted') AS completed,
                     count(*) FILTER (WHERE type = 'OrderCancelled') AS called_off,
-                    coalesce(min(created_at) > min(c.kept_since), true) AS all_kept
-             FROM chk.events CROSS JOIN chk.clock AS c
+                    coalesce(min(created_at) > (SELECT kept_since FROM chk.clock), true) AS all_kept
+             FROM chk.events
              WHERE service = 'order'
          )
          SELECT format('%s orders, %s completed and %s cancelled', orders, s.completed, cancelled)
@@ -154,11 +150,10 @@ pub(super) const TOTALS: [Law; 1] = [Law {
         // promised for a day.
         "SELECT format('order %s of %s is there, and nobody asked for it', o.id, o.customer_id)
          FROM ord.orders AS o
-         CROSS JOIN chk.clock AS c
          LEFT JOIN hist.asked_for AS a
               ON a.order_id = o.id AND a.customer_id = o.customer_id
          WHERE EXISTS (SELECT FROM hist.given WHERE what = 'every request')
            AND o.customer_id IN (SELECT customer_id FROM hist.requests)
-           AND a.order_id IS NULL AND o.placed_at > c.taken_at - interval '23 hours'",
+           AND a.order_id IS NULL AND o.placed_at > (SELECT keys_since FROM chk.clock)",
     ],
 }];
