@@ -16,7 +16,7 @@ pub struct CommonConfig {
     /// The service's own Postgres database.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
-    /// Connections for HTTP and background work; the consumer and the relay hold their own.
+    /// Connections for the API, and as many for work of its own; consumer and relay have theirs.
     #[arg(long, env = "DATABASE_CONNECTIONS_MAX", default_value_t = 8)]
     pub database_connections_max: u32,
     #[arg(

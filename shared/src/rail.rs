@@ -21,11 +21,14 @@ const CONFLICT_ATTEMPTS_MAX: u32 = 5;
 
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct Rail(Arc<Inner>);
+pub struct Rail {
+    inner: Arc<Inner>,
+    pool: PgPool,
+}
 
 struct Inner {
     service: &'static str,
-    pool: PgPool,
+    own_pool: PgPool,
     codec: Codec,
     wake: Wake,
     clock: Clock,
@@ -66,44 +69,66 @@ impl Rail {
         verifier: Verifier,
         stopping: CancellationToken,
     ) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             service,
-            pool,
+            own_pool: pool.clone(),
             codec,
             wake,
             clock,
             verifier,
             stopping,
-        }))
+        };
+        Self {
+            inner: Arc::new(inner),
+            pool,
+        }
+    }
+
+    /// For requests, each of which takes a connection for itself.
+    pub(crate) fn for_requests(&self, pool: PgPool) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            pool,
+        }
+    }
+
+    /// For what many requests wait for together: over the connections of the service's own work,
+    /// which no single request takes.
+    #[must_use]
+    pub fn for_all(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            pool: self.inner.own_pool.clone(),
+        }
     }
 
     pub fn service(&self) -> &'static str {
-        self.0.service
+        self.inner.service
     }
 
     /// For reads. **Writes go through `transact`**, so that no event is forgotten.
     pub fn pool(&self) -> &PgPool {
-        &self.0.pool
+        &self.pool
     }
 
     pub fn clock(&self) -> &Clock {
-        &self.0.clock
+        &self.inner.clock
     }
 
     pub(crate) fn verifier(&self) -> &Verifier {
-        &self.0.verifier
+        &self.inner.verifier
     }
 
     pub fn stopping(&self) -> &CancellationToken {
-        &self.0.stopping
+        &self.inner.stopping
     }
 
     /// The database's time.
     pub async fn now(&self) -> Result<DateTime<Utc>, sqlx::Error> {
         let now = sqlx::query_scalar("SELECT now()")
-            .fetch_one(&self.0.pool)
+            .fetch_one(&self.pool)
             .await?;
-        Ok(self.0.clock.at(now))
+        Ok(self.inner.clock.at(now))
     }
 
     /// The door for everything that is not an incoming event: requests, deadlines, workers.
@@ -137,17 +162,17 @@ impl Rail {
             DateTime<Utc>,
         ) -> BoxFuture<'c, Result<(T, Outgoing), E>>,
     {
-        let mut tx = self.0.pool.begin().await?;
+        let mut tx = self.pool.begin().await?;
         let now: DateTime<Utc> = sqlx::query_scalar("SELECT now()")
             .fetch_one(&mut *tx)
             .await?;
-        let (answer, outgoing) = work(&mut tx, self.0.clock.at(now)).await?;
-        let enqueued = outbox::enqueue(&mut tx, &self.0.codec, &outgoing).await?;
+        let (answer, outgoing) = work(&mut tx, self.inner.clock.at(now)).await?;
+        let enqueued = outbox::enqueue(&mut tx, &self.inner.codec, &outgoing).await?;
         crash::point("outbox-inserted");
         crash::sent("commit-sent", tx.commit()).await?;
         crash::point("commit-returned");
         if enqueued {
-            self.0.wake.notify();
+            self.inner.wake.notify();
         }
         Ok(answer)
     }
@@ -155,6 +180,6 @@ impl Rail {
 
 impl FromRef<Rail> for Verifier {
     fn from_ref(rail: &Rail) -> Self {
-        rail.0.verifier.clone()
+        rail.inner.verifier.clone()
     }
 }

@@ -48,12 +48,30 @@ pub(super) async fn check(request: Request, next: Next) -> Result<Response, ApiE
     Ok(next.run(request).await)
 }
 
-/// Requests that are worked on at a time. More of them would wait for the database until they are
-/// given up, come again, and keep everybody from an answer for good.
+/// Requests of a kind that are worked on at a time. More of them would wait for the database until
+/// they are given up, come again, and keep everybody from an answer for good.
 const REQUESTS_MAX: usize = 512;
 
-pub(super) fn places() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(REQUESTS_MAX))
+/// Who only reads takes nobody's place who orders.
+#[derive(Clone)]
+pub(super) struct Places {
+    reads: Arc<Semaphore>,
+    changes: Arc<Semaphore>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self::of_each(REQUESTS_MAX)
+    }
+}
+
+impl Places {
+    fn of_each(kind: usize) -> Self {
+        Self {
+            reads: Arc::new(Semaphore::new(kind)),
+            changes: Arc::new(Semaphore::new(kind)),
+        }
+    }
 }
 
 /// A request's place among those that are worked on.
@@ -69,12 +87,16 @@ impl Place {
 
 /// Who is one too many is told so at once.
 pub(super) async fn shed(
-    State(places): State<Arc<Semaphore>>,
+    State(places): State<Places>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let free = places.try_acquire_owned();
-    let taken = free.map_err(|_| {
+    let of_kind = if request.method().is_safe() {
+        places.reads
+    } else {
+        places.changes
+    };
+    let taken = of_kind.try_acquire_owned().map_err(|_| {
         ApiError::unavailable("there are too many requests at once; try again shortly")
     })?;
     let place = Place(Arc::new(Mutex::new(Some(taken))));
@@ -94,17 +116,17 @@ mod tests {
     use std::sync::Arc;
 
     use axum::body::Body;
-    use axum::http::{Request, StatusCode, header};
+    use axum::http::{Method, Request, StatusCode, header};
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use axum::{Extension, Router};
-    use tokio::sync::{Notify, Semaphore};
+    use tokio::sync::Notify;
     use tower::ServiceExt;
 
-    use super::{Place, shed};
+    use super::{Place, Places, shed};
 
-    fn request(path: &str) -> Request<Body> {
-        let request = Request::builder().uri(path);
+    fn request(method: Method, path: &str) -> Request<Body> {
+        let request = Request::builder().method(method).uri(path);
         request.body(Body::empty()).expect("it is a request")
     }
 
@@ -126,24 +148,25 @@ mod tests {
             (works, waits)
         };
         let app: Router = Router::new()
-            .route("/works", get(works))
+            .route("/works", get(works).post(async || "changed"))
             .route("/waits", get(waits))
-            .layer(from_fn_with_state(Arc::new(Semaphore::new(1)), shed));
+            .layer(from_fn_with_state(Places::of_each(1), shed));
 
-        let waiting = tokio::spawn(app.clone().oneshot(request("/waits")));
+        let waiting = tokio::spawn(app.clone().oneshot(request(Method::GET, "/waits")));
         entered.notified().await;
-        let working = tokio::spawn(app.clone().oneshot(request("/works")));
+        let working = tokio::spawn(app.clone().oneshot(request(Method::GET, "/works")));
         entered.notified().await;
-        let one_too_many = app.clone().oneshot(request("/works")).await;
+        let one_too_many = app.clone().oneshot(request(Method::GET, "/works")).await;
+        let change = app.clone().oneshot(request(Method::POST, "/works")).await;
         leave.notify_waiters();
         let answered = [waiting.await, working.await].map(|ended| ended.expect("it ends"));
         leave.notify_one();
-        let afterwards = app.oneshot(request("/works")).await;
+        let afterwards = app.oneshot(request(Method::GET, "/works")).await;
 
         let one_too_many = one_too_many.expect("it answers");
         assert_eq!(one_too_many.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(one_too_many.headers().contains_key(header::RETRY_AFTER));
-        for answered in answered.into_iter().chain([afterwards]) {
+        for answered in answered.into_iter().chain([change, afterwards]) {
             assert_eq!(answered.expect("it answers").status(), StatusCode::OK);
         }
     }

@@ -46,7 +46,7 @@ pub(crate) fn api(service: &'static str, routes: OpenApiRouter) -> Router {
             axum::response::IntoResponse::into_response(ApiError::internal("a handler panicked"))
         }))
         .layer(axum::middleware::from_fn_with_state(
-            limits::places(),
+            limits::Places::default(),
             limits::shed,
         ))
         .layer(axum::middleware::from_fn(limits::check))

@@ -30,8 +30,6 @@ use crate::{db, dead_letters, http};
 
 /// A task that fails is started again after this.
 const TASK_RESTART: Duration = Duration::from_secs(1);
-/// For health checks, and for one who operates the service.
-const OPERATIONS_CONNECTIONS_MAX: u32 = 2;
 
 /// A service that was started in this process.
 pub struct Running {
@@ -213,25 +211,25 @@ pub async fn start(
             stopping: stopping.clone(),
         })
     });
+    // Or so many requests could come that the service's own work finds no connection.
+    let pool_of_requests = db::connect(
+        &config.database_url,
+        config.database_connections_max,
+        &format!("{}/api", service.name),
+    )
+    .await?;
     let routes = service
         .routes
-        .map(|routes| routes(rail.clone()))
+        .map(|routes| routes(rail.for_requests(pool_of_requests)))
         .unwrap_or_default();
     let app = http::api(service.name, routes);
     let (consumer, out_of_turn) = consumer.map_or((None, None), |built| {
         (Some(built.run), Some(built.out_of_turn))
     });
-    // Connections of their own: who operates the service gets through when nobody else does.
-    let pool_of_operations = db::connect(
-        &config.database_url,
-        OPERATIONS_CONNECTIONS_MAX,
-        &format!("{}/operations", service.name),
-    )
-    .await?;
-    let operations = http::health::operations(health.clone(), pool_of_operations.clone()).merge(
+    let operations = http::health::operations(health.clone(), pool.clone()).merge(
         dead_letters::operations::routes(DeadLetters {
             service: service.name,
-            pool: pool_of_operations,
+            pool: pool.clone(),
             verifier: rail.verifier().clone(),
             consumer: out_of_turn,
         }),

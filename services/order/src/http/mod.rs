@@ -71,7 +71,7 @@ pub(crate) fn router(rail: Rail, orders: Orders) -> OpenApiRouter {
         watch,
         jaeger_ui_url,
     } = orders;
-    let intake = place::intake(rail.clone(), Arc::clone(&rules));
+    let intake = place::intake(rail.for_all(), Arc::clone(&rules));
     OpenApiRouter::new()
         .routes(routes!(orders::list_products))
         .routes(routes!(place::place_order, orders::list_orders))
