@@ -23,6 +23,7 @@ mod report;
 mod rounds;
 mod rows;
 mod saga;
+mod scale;
 mod summary;
 mod targets;
 mod watch;
@@ -105,10 +106,12 @@ enum Name {
     NoisyMix,
     /// Events to bytes and back
     Codec,
+    /// An hour of orders, and what it has made slower and larger
+    Soak,
     /// The same load on us and on a monolith, with the parties outside slow and away; draws two
     /// pictures
     Monolith,
-    /// Every bench but `monolith`, and which targets hold
+    /// Every bench but `soak` and `monolith`, and which targets hold
     All,
     /// A page and a picture of what `all` kept
     Report,
@@ -244,6 +247,11 @@ impl Bench {
             }
             Name::CrashRecovery => saga(Meanwhile::Kills).await,
             Name::NoisyMix => saga(Meanwhile::Noise(Duration::from_secs(20))).await,
+            Name::Soak => {
+                let lasts = Duration::from_secs(if self.quick { 120 } else { 3600 });
+                let soak = SagaLatency::new(load, Meanwhile::Soak(lasts));
+                Plan { rounds: 1, ..plan }.run(parts, soak).await
+            }
             Name::Codec => {
                 let events = size(2_000_000, 500_000);
                 plan.run(parts, CodecBench::new(events)).await

@@ -8,6 +8,7 @@ use plotters::prelude::*;
 use serde_json::Value;
 
 use super::report::{ROUNDS, Summary};
+use super::scale;
 use super::targets::{self, Reached};
 
 const PAGE: &str = "README.md";
@@ -81,6 +82,7 @@ fn page(summaries: &[Summary], lines: &[Value]) -> String {
             );
         }
     }
+    page.extend(scale::section(summaries, lines));
     page
 }
 

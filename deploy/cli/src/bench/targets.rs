@@ -112,6 +112,12 @@ const TARGETS: &[Target] = &[
         0.98,
     ),
     Target::less(
+        "bytes of write-ahead log for each byte of a row that inventory writes",
+        ("apply-drain", "wal_to_rows"),
+        1.3,
+        1.1,
+    ),
+    Target::less(
         "MB of memory that inventory keeps after a full load",
         ("apply-drain", "rss_mb"),
         40.0,

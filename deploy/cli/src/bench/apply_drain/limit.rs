@@ -1,6 +1,6 @@
 //! The limit: what Postgres takes when nothing else has to be done.
 
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
 use super::BATCH_RECORDS_MAX;
 use super::batches::{Batches, events, taken};
@@ -47,6 +47,23 @@ const TABLES: &[Table] = &[
 ];
 
 const SET_FENCE: &str = "UPDATE consumer_offsets SET next_offset = next_offset + $1";
+
+/// Of what inventory has inserted, without a page's or an index's own.
+pub(super) async fn row_bytes(ours: &str) -> anyhow::Result<f64> {
+    let mut connection = PgConnection::connect(ours).await?;
+    let mut bytes = 0.0;
+    for Table { name, only, .. } in TABLES {
+        let statement = format!(
+            "SELECT coalesce(sum(pg_column_size(row.*)), 0)::float8 FROM {name} AS row WHERE {only}"
+        );
+        let of_table: f64 = sqlx::query_scalar(AssertSqlSafe(statement))
+            .fetch_one(&mut connection)
+            .await?;
+        bytes += of_table;
+    }
+    connection.close().await?;
+    Ok(bytes)
+}
 
 pub(super) async fn run(parts: &Parts, ours: &str, limit: &str) -> anyhow::Result<Measured> {
     let mut source = PgConnection::connect(ours).await?;

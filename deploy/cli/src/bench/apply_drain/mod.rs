@@ -139,8 +139,14 @@ impl Workload for ApplyDrain {
                     rests: true,
                     ..How::default()
                 };
+                let wal_bytes = parts.wal_bytes().await?;
                 let drained = drain::ours(parts, &namespace, &round.ours, self.events, how);
                 measured = drained.await?;
+                let wal_bytes = (parts.wal_bytes().await? - wal_bytes) as f64;
+                let row_bytes = limit::row_bytes(&round.ours).await?;
+                measured
+                    .details
+                    .insert("wal_to_rows", wal_bytes / row_bytes);
                 wrong = oracle::check(&round.ours, &round.expected).await?;
             }
             Subject::Peer => {

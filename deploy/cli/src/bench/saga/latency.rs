@@ -23,6 +23,7 @@ use crate::bench::summary::median;
 
 /// Of what the suite can take.
 const LOAD: f64 = 0.5;
+const LOAD_OF_A_SOAK: f64 = 0.6;
 /// What comes before anything happens, and after it is over.
 const LEAD: Duration = Duration::from_secs(5);
 /// Long enough for four restarts one after the other.
@@ -58,6 +59,8 @@ pub(in crate::bench) enum Meanwhile {
     Kills,
     /// Old events are replayed and somebody reads all that there is, for so long.
     Noise(Duration),
+    /// Nothing, for so long, under a little more load.
+    Soak(Duration),
 }
 
 pub(in crate::bench) struct SagaLatency {
@@ -75,6 +78,13 @@ impl SagaLatency {
         }
     }
 
+    fn share(&self) -> f64 {
+        match self.meanwhile {
+            Meanwhile::Soak(_) => LOAD_OF_A_SOAK,
+            _ => LOAD,
+        }
+    }
+
     /// As many as it takes until everything has happened, and been caught up with.
     fn orders(&self, per_s: f64) -> u32 {
         let lasts = match self.meanwhile {
@@ -83,6 +93,7 @@ impl SagaLatency {
             Meanwhile::Outage(away) => 2 * LEAD + 3 * away,
             Meanwhile::Kills => 2 * LEAD + KILLED.len() as u32 * KILL_LASTS,
             Meanwhile::Noise(lasts) => 2 * LEAD + lasts,
+            Meanwhile::Soak(lasts) => lasts,
         };
         (lasts.as_secs_f64() * per_s).ceil() as u32
     }
@@ -97,6 +108,7 @@ impl Workload for SagaLatency {
                 Meanwhile::Outage(_) => "outage",
                 Meanwhile::Kills => "crash-recovery",
                 Meanwhile::Noise(_) => "noisy-mix",
+                Meanwhile::Soak(_) => "soak",
             },
             unit: "orders",
             subjects: &[Subject::Ours],
@@ -127,7 +139,8 @@ impl Workload for SagaLatency {
         let at_most = f64::from(orders) / begun.elapsed().as_secs_f64();
         stage.until_ended().await?;
 
-        let per_s = at_most * LOAD;
+        let memory_mb = stage.memory_mb().await?;
+        let per_s = at_most * self.share();
         let coming = (self.orders(per_s), clients);
         let customers = OpenLoop::new(parts, &world.namespace, coming, per_s).await?;
         let floor_ms = floor_ms(parts).await?;
@@ -138,6 +151,7 @@ impl Workload for SagaLatency {
         let cpu = Cpu::now(parts.dir())?.since(&cpu);
         accepted.extend(waits.iter().map(|wait| wait.order_id));
         stage.until_ended().await?;
+        let memory_after_mb = stage.memory_mb().await?;
         let wrong = stage.judge(&accepted, progress).await?;
         stage.stop().await?;
         let latency = Latency::of(waits.iter().map(Wait::took).collect());
@@ -153,6 +167,10 @@ impl Workload for SagaLatency {
             }
             Meanwhile::Outage(_) => details.extend(of_outage(&waits, &happened, per_s)),
             Meanwhile::Kills => details.extend(of_kills(&waits, &happened)),
+            Meanwhile::Soak(_) => {
+                details.extend(of_soak(&waits, happened[0]));
+                details.insert("memory_to_before", memory_after_mb / memory_mb);
+            }
         }
         Ok(Measured {
             latency: Some(latency),
@@ -182,7 +200,7 @@ async fn happens(stage: &Stage<'_>, what: Meanwhile) -> anyhow::Result<Vec<Insta
     tokio::time::sleep(LEAD).await;
     let mut at = vec![Instant::now()];
     match what {
-        Meanwhile::Nothing => {}
+        Meanwhile::Nothing | Meanwhile::Soak(_) => {}
         Meanwhile::Restarts => {
             for service in RESTARTED {
                 stage.parts.stop_service(service).await?;
@@ -284,6 +302,18 @@ fn of_outage(waits: &[Wait], happened: &[Instant], per_s: f64) -> BTreeMap<&'sta
         ("waited_orders", drained),
         ("drain_to_steady", drained / took.max(1e-3) / per_s),
     ])
+}
+
+/// The 99th percentile of the last quarter beside that of the first.
+fn of_soak(waits: &[Wait], begun: Instant) -> BTreeMap<&'static str, f64> {
+    let last = waits.iter().map(|wait| wait.due).max().unwrap_or(begun);
+    let quarter = (last - begun) / 4;
+    let first = p99_ms(waits.iter().filter(|wait| wait.due < begun + quarter));
+    let last = p99_ms(waits.iter().filter(|wait| wait.due >= last - quarter));
+    let growth = first
+        .zip(last)
+        .map(|(first, last)| ("p99_to_begin", last / first));
+    growth.into_iter().collect()
 }
 
 /// How long after each kill somebody waited longer than in peace.

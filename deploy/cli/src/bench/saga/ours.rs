@@ -56,6 +56,7 @@ impl Stage<'_> {
             ("flushes_per_order", flushes / orders),
             ("wal_bytes_per_order", wal / orders),
             ("transactions_per_order", commits / orders),
+            ("events_per_order", self.events().await? / orders),
         ]);
         let measured = Measured {
             latency: placed.latency,
@@ -63,6 +64,29 @@ impl Stage<'_> {
             ..Measured::new(accepted.len() as u64, took, cpu)
         };
         Ok((measured, accepted))
+    }
+
+    /// Of all services together.
+    pub(super) async fn memory_mb(&self) -> anyhow::Result<f64> {
+        let mut memory_mb = 0.0;
+        for service in services::NAMES {
+            memory_mb += self.parts.memory_mb(service).await?;
+        }
+        Ok(memory_mb)
+    }
+
+    /// Of all services together.
+    async fn events(&self) -> anyhow::Result<f64> {
+        let mut events = 0.0;
+        for url in self.world.databases.values() {
+            let mut connection = PgConnection::connect(url).await?;
+            let of_service: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
+                .fetch_one(&mut connection)
+                .await?;
+            connection.close().await?;
+            events += of_service as f64;
+        }
+        Ok(events)
     }
 
     pub(super) async fn start(&self) -> anyhow::Result<()> {
