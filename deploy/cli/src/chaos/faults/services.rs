@@ -18,8 +18,8 @@ const POINT_WITHIN: Duration = Duration::from_secs(60);
 /// Between two kills of a service something must get done, or a healthy record would look like
 /// one that kills.
 const PROGRESS_WITHIN: Duration = Duration::from_secs(10);
-/// Also where the registry or the mail server is away for a while.
-const UNMARKED_WITHIN: Duration = Duration::from_secs(60);
+/// Also where Postgres, the registry or the mail server is away for a while, more than once.
+const UNMARKED_WITHIN: Duration = Duration::from_secs(180);
 const UNREADY_WITHIN: Duration = Duration::from_secs(5);
 const SEEN_WITHIN: Duration = Duration::from_secs(15);
 const SETTLED_FOR: Duration = Duration::from_secs(2);
