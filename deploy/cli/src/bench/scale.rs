@@ -55,10 +55,10 @@ pub(super) fn section(summaries: &[Summary], lines: &[Value]) -> Option<String> 
     let mut text = String::from("\n## Past one machine\n\n");
     let _ = writeln!(
         text,
-        "Arithmetic, not a run: the figures above, multiplied, on machines that are kept at {:.0} % \
-         of their cores. One order took {:.1} ms of processor time ({:.1} Postgres, {:.1} Kafka), \
-         {:.1} events and {:.1} kB of write-ahead log; one inventory applied {:.0} events a second, \
-         one relay sent {:.0}.\n",
+        "Arithmetic, not a run: the figures above, multiplied, on machines that are kept at {:.0} \
+         % of their cores. One order took {:.1} ms of processor time ({:.1} Postgres, {:.1} \
+         Kafka), {:.1} events and {:.1} kB of write-ahead log; one inventory applied {:.0} events \
+         a second, one relay sent {:.0}.\n",
         BUSY * 100.0,
         (measured.services_us + measured.postgres_us + measured.kafka_us) / 1e3,
         measured.postgres_us / 1e3,
@@ -110,8 +110,8 @@ pub(super) fn section(summaries: &[Summary], lines: &[Value]) -> Option<String> 
 fn breaks(needs: &[Need; 4]) -> String {
     let [_, ten, hundred, thousand] = needs;
     format!(
-        "\n- **10 ×: the machine.** {} cores are more than one of this size; Postgres and Kafka get \
-         machines of their own, and nothing else changes.\n\
+        "\n- **10 ×: the machine.** {} cores are more than one of this size; Postgres and Kafka \
+         get machines of their own, and nothing else changes.\n\
          - **100 ×: the shared Postgres.** {} cores and {} MB of log a second are for one server \
          per service, which the services are built for: none reads another's tables. Topics get \
          as many partitions as inventories; a topic's partitions are set when it is made.\n\
