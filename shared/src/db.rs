@@ -1,11 +1,15 @@
 //! The pool, and what a database error means.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use sqlx::migrate::{Migration, Migrator};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool, Postgres};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A request that cannot get a connection within this is answered with 503, so that a dead
 /// database does not pile up requests.
@@ -18,6 +22,66 @@ pub async fn connect(url: &str, connections_max: u32, name: &str) -> anyhow::Res
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_lazy_with(options(url, name)?))
+}
+
+/// A pool for many who ask at the same time. Cheap to clone.
+///
+/// The pool's own queue counts the time that somebody waits for a turn and the time that a
+/// connection takes to open as one. Under load, who comes first in line has waited for so long that
+/// no time is left to open one; the attempt is given up with the wait, the pool stays empty, and
+/// nobody gets a connection any more (sqlx, issue 3132). So turns are given here, and who has one
+/// finds no queue behind it.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    pool: PgPool,
+    turns: Arc<Semaphore>,
+}
+
+/// Goes back to where it is from when it is dropped.
+pub struct Connection {
+    connection: PoolConnection<Postgres>,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Connections {
+    pub(crate) fn of(pool: PgPool) -> Self {
+        let turns = pool.options().get_max_connections() as usize;
+        Self {
+            pool,
+            turns: Arc::new(Semaphore::new(turns)),
+        }
+    }
+
+    pub(crate) async fn get(&self) -> Result<Connection, sqlx::Error> {
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        let turn = match tokio::time::timeout(ACQUIRE_TIMEOUT, turn).await {
+            Ok(Ok(turn)) => turn,
+            Ok(Err(_)) => return Err(sqlx::Error::PoolClosed),
+            Err(_) => return Err(sqlx::Error::PoolTimedOut),
+        };
+        Ok(Connection {
+            connection: self.pool.acquire().await?,
+            _turn: turn,
+        })
+    }
+
+    pub(crate) fn options(&self) -> Arc<PgConnectOptions> {
+        self.pool.connect_options()
+    }
+}
+
+impl Deref for Connection {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
 }
 
 /// Options for the connections that consumer and relay hold for good.

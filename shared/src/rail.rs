@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection as _, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::avro::Codec;
 use crate::batch::{HandlerError, Outgoing};
 use crate::clock::Clock;
 use crate::crash;
+use crate::db::{Connection, Connections};
 use crate::http::auth::Verifier;
 use crate::http::error::ApiError;
 use crate::outbox::{self, Wake};
@@ -23,12 +24,12 @@ const CONFLICT_ATTEMPTS_MAX: u32 = 5;
 #[derive(Clone)]
 pub struct Rail {
     inner: Arc<Inner>,
-    pool: PgPool,
+    connections: Connections,
 }
 
 struct Inner {
     service: &'static str,
-    own_pool: PgPool,
+    own_connections: Connections,
     codec: Codec,
     wake: Wake,
     clock: Clock,
@@ -62,7 +63,7 @@ impl TransactionError for sqlx::Error {
 impl Rail {
     pub(crate) fn new(
         service: &'static str,
-        pool: PgPool,
+        connections: Connections,
         codec: Codec,
         wake: Wake,
         clock: Clock,
@@ -71,7 +72,7 @@ impl Rail {
     ) -> Self {
         let inner = Inner {
             service,
-            own_pool: pool.clone(),
+            own_connections: connections.clone(),
             codec,
             wake,
             clock,
@@ -80,15 +81,15 @@ impl Rail {
         };
         Self {
             inner: Arc::new(inner),
-            pool,
+            connections,
         }
     }
 
     /// For requests, each of which takes a connection for itself.
-    pub(crate) fn for_requests(&self, pool: PgPool) -> Self {
+    pub(crate) fn for_requests(&self, connections: Connections) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
-            pool,
+            connections,
         }
     }
 
@@ -98,7 +99,7 @@ impl Rail {
     pub fn for_all(&self) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
-            pool: self.inner.own_pool.clone(),
+            connections: self.inner.own_connections.clone(),
         }
     }
 
@@ -107,8 +108,13 @@ impl Rail {
     }
 
     /// For reads. **Writes go through `transact`**, so that no event is forgotten.
-    pub fn pool(&self) -> &PgPool {
-        &self.pool
+    pub async fn connection(&self) -> Result<Connection, sqlx::Error> {
+        self.connections.get().await
+    }
+
+    /// One to keep, which belongs to nobody else.
+    pub(crate) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        self.connections.options().connect().await
     }
 
     pub fn clock(&self) -> &Clock {
@@ -126,7 +132,7 @@ impl Rail {
     /// The database's time.
     pub async fn now(&self) -> Result<DateTime<Utc>, sqlx::Error> {
         let now = sqlx::query_scalar("SELECT now()")
-            .fetch_one(&self.pool)
+            .fetch_one(&mut *self.connection().await?)
             .await?;
         Ok(self.inner.clock.at(now))
     }
@@ -162,7 +168,8 @@ impl Rail {
             DateTime<Utc>,
         ) -> BoxFuture<'c, Result<(T, Outgoing), E>>,
     {
-        let mut tx = self.pool.begin().await?;
+        let mut connection = self.connection().await?;
+        let mut tx = connection.begin().await?;
         let now: DateTime<Utc> = sqlx::query_scalar("SELECT now()")
             .fetch_one(&mut *tx)
             .await?;

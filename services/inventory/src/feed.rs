@@ -27,7 +27,7 @@ pub(crate) async fn run(rail: Rail, interval: Duration) -> anyhow::Result<()> {
 
 /// Whether more are likely to wait.
 async fn tell_some(rail: &Rail) -> Result<bool, HandlerError> {
-    let skus = store::changed_skus(rail.pool(), SKUS_MAX).await?;
+    let skus = store::changed_skus(&mut *rail.connection().await?, SKUS_MAX).await?;
     if skus.is_empty() {
         return Ok(false);
     }

@@ -121,10 +121,23 @@ async fn list_notifications(
     // One more than asked for tells whether there is a next page.
     let rows = i64::from(limit) + 1;
     let mut found = if caller.has("operations") {
-        store::list_all(rail.pool(), subject_id, page.cursor, rows).await?
+        store::list_all(
+            &mut *rail.connection().await?,
+            subject_id,
+            page.cursor,
+            rows,
+        )
+        .await?
     } else {
         let customer_id = &caller.subject;
-        store::list_of_customer(rail.pool(), customer_id, subject_id, page.cursor, rows).await?
+        store::list_of_customer(
+            &mut *rail.connection().await?,
+            customer_id,
+            subject_id,
+            page.cursor,
+            rows,
+        )
+        .await?
     };
     let more = found.len() > usize::from(limit);
     found.truncate(usize::from(limit));
@@ -209,7 +222,7 @@ async fn show_contact(
     WithState(rail): WithState<Rail>,
 ) -> Result<Json<Contact>, ApiError> {
     let customer = [caller.subject.clone()].into();
-    let contact = store::load_contacts(rail.pool(), &customer)
+    let contact = store::load_contacts(&mut *rail.connection().await?, &customer)
         .await?
         .remove(&caller.subject);
     let contact = contact.ok_or_else(|| {

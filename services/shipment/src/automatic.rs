@@ -110,7 +110,7 @@ async fn dispatch(warehouse: &Warehouse, pace: Pace) -> Result<bool, sqlx::Error
         return Ok(false);
     }
 
-    let listed = store::find_lists(warehouse.rail.pool(), &claimed).await?;
+    let listed = store::find_lists(&mut *warehouse.rail.connection().await?, &claimed).await?;
     let work = join_all(listed.iter().map(async |listed| Work {
         order_id: listed.order_id,
         list_id: listed.list.id,

@@ -77,7 +77,7 @@ impl Warehouse {
     }
 
     pub(crate) async fn find(&self, list_id: Uuid) -> Result<Listed, ApiError> {
-        let listed = store::find_list(self.rail.pool(), list_id).await?;
+        let listed = store::find_list(&mut *self.rail.connection().await?, list_id).await?;
         listed.ok_or_else(|| {
             ApiError::not_found(
                 "picking-list-not-found",
@@ -130,7 +130,12 @@ impl Warehouse {
         carrier: &str,
         tracking_number: &str,
     ) -> Result<(), ApiError> {
-        let listed = store::find_parcel(self.rail.pool(), carrier, tracking_number).await?;
+        let listed = store::find_parcel(
+            &mut *self.rail.connection().await?,
+            carrier,
+            tracking_number,
+        )
+        .await?;
         let listed = listed.ok_or_else(|| {
             ApiError::not_found(
                 "shipment-not-found",

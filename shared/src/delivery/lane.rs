@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use sqlx::{ConnectOptions, PgConnection};
+use sqlx::PgConnection;
 use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
@@ -89,7 +89,7 @@ pub(crate) async fn run(rail: Rail, lane: &Lane, ask: &impl Ask) -> anyhow::Resu
 /// The connection that holds the lane: whoever loses it has lost the lane, and notices at the next
 /// statement.
 async fn own(rail: &Rail, lane: &Lane) -> anyhow::Result<Option<PgConnection>> {
-    let mut connection = rail.pool().connect_options().connect().await?;
+    let mut connection = rail.connect().await?;
     while !store::own(&mut connection, &lane.name).await? {
         tokio::select! {
             () = rail.stopping().cancelled() => return Ok(None),

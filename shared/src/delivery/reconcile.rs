@@ -50,7 +50,7 @@ async fn repair(
     known: &Known,
     differed: &HashSet<String>,
 ) -> anyhow::Result<HashSet<String>> {
-    let told = store::delivered(rail.pool(), lane).await?;
+    let told = store::delivered(&mut *rail.connection().await?, lane).await?;
     let differs: HashSet<String> = told
         .into_iter()
         .filter(|(key, payload)| known.get(key) != Some(payload))
@@ -58,7 +58,7 @@ async fn repair(
         .collect();
     let again: Vec<String> = differs.intersection(differed).cloned().collect();
     if !again.is_empty() {
-        let repeated = store::repeat(rail.pool(), lane, &again).await?;
+        let repeated = store::repeat(&mut *rail.connection().await?, lane, &again).await?;
         tracing::info!(lane, repeated, "{lane} did not know {repeated} things");
     }
     Ok(differs)

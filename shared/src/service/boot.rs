@@ -18,6 +18,7 @@ use crate::avro::registry::Registry;
 use crate::clock::Clock;
 use crate::config::CommonConfig;
 use crate::consumer::ConsumerContext;
+use crate::db::Connections;
 use crate::dead_letters::operations::DeadLetters;
 use crate::event::Schema;
 use crate::http::auth::Verifier;
@@ -166,7 +167,7 @@ pub async fn start(
     let stopping = CancellationToken::new();
     let rail = Rail::new(
         service.name,
-        pool.clone(),
+        Connections::of(pool.clone()),
         codec.clone(),
         wake.clone(),
         clock.clone(),
@@ -220,7 +221,7 @@ pub async fn start(
     .await?;
     let routes = service
         .routes
-        .map(|routes| routes(rail.for_requests(pool_of_requests)))
+        .map(|routes| routes(rail.for_requests(Connections::of(pool_of_requests))))
         .unwrap_or_default();
     let app = http::api(service.name, routes);
     let (consumer, out_of_turn) = consumer.map_or((None, None), |built| {

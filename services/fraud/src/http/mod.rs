@@ -60,7 +60,12 @@ async fn list_reviews(
     }
 
     // One more than asked for tells whether there is a next page.
-    let mut cases = store::list_held(rail.pool(), page.cursor, i64::from(limit) + 1).await?;
+    let mut cases = store::list_held(
+        &mut *rail.connection().await?,
+        page.cursor,
+        i64::from(limit) + 1,
+    )
+    .await?;
     let more = cases.len() > usize::from(limit);
     cases.truncate(usize::from(limit));
     let next_cursor = cases
@@ -89,7 +94,7 @@ async fn show_review(
     ValidPath(transaction_id): ValidPath<Uuid>,
 ) -> Result<Json<Review>, ApiError> {
     caller.require("review")?;
-    let case = store::load_cases(rail.pool(), &[transaction_id])
+    let case = store::load_cases(&mut *rail.connection().await?, &[transaction_id])
         .await?
         .pop();
     Ok(Json(
@@ -156,7 +161,7 @@ async fn show_decision(
     if !caller.has("operations") {
         caller.require("review")?;
     }
-    let case = store::find_case_of_order(rail.pool(), order_id).await?;
+    let case = store::find_case_of_order(&mut *rail.connection().await?, order_id).await?;
     let case = case.ok_or_else(|| {
         ApiError::not_found(
             "decision-not-found",

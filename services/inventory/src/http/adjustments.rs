@@ -213,7 +213,8 @@ async fn load(tx: &mut PgConnection, sku: &str) -> Result<Book, sqlx::Error> {
 }
 
 async fn check_warehouse(rail: &Rail, code: &str) -> Result<(), ApiError> {
-    if !code.contains('\0') && store::warehouse_exists(rail.pool(), code).await? {
+    if !code.contains('\0') && store::warehouse_exists(&mut *rail.connection().await?, code).await?
+    {
         return Ok(());
     }
     Err(unknown_warehouse(code))

@@ -55,7 +55,7 @@ pub(super) async fn list_channels(
     State(rail): State<Rail>,
     _: Caller,
 ) -> Result<Json<Vec<ChannelView>>, ApiError> {
-    let rows = store::list_channels(rail.pool()).await?;
+    let rows = store::list_channels(&mut *rail.connection().await?).await?;
 
     Ok(Json(rows.into_iter().map(ChannelView::from).collect()))
 }

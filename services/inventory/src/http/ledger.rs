@@ -55,11 +55,20 @@ pub(super) async fn list_ledger(
             })?),
             None => None,
         };
-    if store::find_stock(rail.pool(), &sku).await?.is_empty() {
+    if store::find_stock(&mut *rail.connection().await?, &sku)
+        .await?
+        .is_empty()
+    {
         return Err(sku_not_found(&sku));
     }
 
-    let mut lines = store::list_ledger(rail.pool(), &sku, before, limit as i64 + 1).await?;
+    let mut lines = store::list_ledger(
+        &mut *rail.connection().await?,
+        &sku,
+        before,
+        limit as i64 + 1,
+    )
+    .await?;
 
     let more = lines.len() > limit;
     lines.truncate(limit);

@@ -39,9 +39,17 @@ pub(super) async fn list_stock(
 ) -> Result<Json<StockPage>, ApiError> {
     let limit = page_limit(query.limit)?;
 
-    let rows = store::list_stock(rail.pool(), query.cursor.as_deref(), limit as i64 + 1).await?;
+    let rows = store::list_stock(
+        &mut *rail.connection().await?,
+        query.cursor.as_deref(),
+        limit as i64 + 1,
+    )
+    .await?;
 
-    let mut items = StockView::group(rows, &store::load_channels(rail.pool()).await?);
+    let mut items = StockView::group(
+        rows,
+        &store::load_channels(&mut *rail.connection().await?).await?,
+    );
     let more = items.len() > limit;
     items.truncate(limit);
     let next_cursor = items.last().filter(|_| more).map(|last| last.sku.clone());
@@ -63,10 +71,13 @@ pub(super) async fn show_stock(
     _: Caller,
     ValidPath(sku): ValidPath<String>,
 ) -> Result<Json<StockView>, ApiError> {
-    let rows = store::find_stock(rail.pool(), &sku).await?;
+    let rows = store::find_stock(&mut *rail.connection().await?, &sku).await?;
 
-    StockView::group(rows, &store::load_channels(rail.pool()).await?)
-        .pop()
-        .map(Json)
-        .ok_or_else(|| sku_not_found(&sku))
+    StockView::group(
+        rows,
+        &store::load_channels(&mut *rail.connection().await?).await?,
+    )
+    .pop()
+    .map(Json)
+    .ok_or_else(|| sku_not_found(&sku))
 }

@@ -51,7 +51,7 @@ pub(super) async fn list_products(
     State(api): State<Api>,
     _caller: Caller,
 ) -> Result<Json<Products>, ApiError> {
-    let products = store::orders::find_products(api.rail.pool()).await?;
+    let products = store::orders::find_products(&mut *api.rail.connection().await?).await?;
     let products = products.into_iter().map(|product| ProductView {
         sku: product.sku,
         name: product.name,
@@ -102,7 +102,7 @@ pub(super) async fn list_orders(
     let before = page.cursor.as_deref().map(read_cursor).transpose()?;
     // One more than asked tells whether there is a next page.
     let mut found = store::orders::list(
-        api.rail.pool(),
+        &mut *api.rail.connection().await?,
         &caller.subject,
         page.status,
         before,
@@ -154,7 +154,9 @@ pub(super) async fn show_order(
         .transpose()?
         .unwrap_or_default();
     let mut following = api.watch.follow(order_id);
-    let look = || store::orders::find(api.rail.pool(), order_id, owner(&caller));
+    let look = async || {
+        store::orders::find(&mut *api.rail.connection().await?, order_id, owner(&caller)).await
+    };
     let mut found = look().await?.ok_or_else(|| order_not_found(order_id))?;
     let seen = (found.saga.updated_at, found.saga.state);
 
@@ -203,9 +205,13 @@ pub(super) async fn cancel_order(
         })
         .await?;
     api.watch.changed(std::iter::once(order_id));
-    let found = store::orders::find(api.rail.pool(), order_id, Some(&caller.subject))
-        .await?
-        .ok_or_else(|| order_not_found(order_id))?;
+    let found = store::orders::find(
+        &mut *api.rail.connection().await?,
+        order_id,
+        Some(&caller.subject),
+    )
+    .await?
+    .ok_or_else(|| order_not_found(order_id))?;
     let status = if cancelled {
         StatusCode::ACCEPTED
     } else {

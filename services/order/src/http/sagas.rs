@@ -83,8 +83,14 @@ pub(super) async fn list_sagas(
     let before = now - TimeDelta::from_std(age).unwrap_or_default();
     // One more than asked tells whether there is a next page.
     let limit_sql = i64::from(limit) + 1;
-    let mut sagas =
-        store::sagas::find_since(api.rail.pool(), hanging.state, before, after, limit_sql).await?;
+    let mut sagas = store::sagas::find_since(
+        &mut *api.rail.connection().await?,
+        hanging.state,
+        before,
+        after,
+        limit_sql,
+    )
+    .await?;
     let more = sagas.len() > usize::from(limit);
     sagas.truncate(usize::from(limit));
     let last = sagas.last().map(|saga| saga.order_id);

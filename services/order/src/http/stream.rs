@@ -64,9 +64,13 @@ pub(super) async fn stream_order(
         ended: false,
     };
     // The answer to somebody else's order is a problem, not a stream.
-    store::orders::find(story.api.rail.pool(), order_id, story.owner.as_deref())
-        .await?
-        .ok_or_else(|| order_not_found(order_id))?;
+    store::orders::find(
+        &mut *story.api.rail.connection().await?,
+        order_id,
+        story.owner.as_deref(),
+    )
+    .await?
+    .ok_or_else(|| order_not_found(order_id))?;
     let events = stream::unfold(story, |mut story| async move {
         let event = story.next().await?;
         Some((Ok(event), story))
@@ -111,10 +115,13 @@ impl Story {
 
     /// The order is read before its entries: one that had ended by then has no later ones to tell.
     async fn look(&mut self) -> Result<(), sqlx::Error> {
-        let pool = self.api.rail.pool();
-        let found = store::orders::find(pool, self.order_id, self.owner.as_deref()).await?;
+        let mut connection = self.api.rail.connection().await?;
+        let found =
+            store::orders::find(&mut *connection, self.order_id, self.owner.as_deref()).await?;
         let entries =
-            store::timeline::find_after(pool, self.order_id, self.told, ENTRIES_MAX).await?;
+            store::timeline::find_after(&mut *connection, self.order_id, self.told, ENTRIES_MAX)
+                .await?;
+        drop(connection);
         let none_left = entries.is_empty();
         for entry in entries {
             self.told = entry.id;

@@ -74,11 +74,12 @@ pub(super) async fn show_timeline(
     ValidPath(order_id): ValidPath<Uuid>,
 ) -> Result<Json<Timeline>, ApiError> {
     Span::current().record("order.id", tracing::field::display(order_id));
-    let pool = api.rail.pool();
-    let found = store::orders::find(pool, order_id, owner(&caller))
+    let mut connection = api.rail.connection().await?;
+    let found = store::orders::find(&mut *connection, order_id, owner(&caller))
         .await?
         .ok_or_else(|| order_not_found(order_id))?;
-    let written = store::timeline::find_after(pool, order_id, 0, ENTRIES_MAX).await?;
+    let written = store::timeline::find_after(&mut *connection, order_id, 0, ENTRIES_MAX).await?;
+    drop(connection);
     let trace_id = trace_id(found.traceparent.as_deref());
     Ok(Json(Timeline {
         order_id,

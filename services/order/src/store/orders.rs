@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use shared::contract::order::{OrderLine, ShipTo};
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgConnection, PgPool, Row};
+use sqlx::{FromRow, PgConnection, PgExecutor, Row};
 use tracing::instrument;
 use uuid::Uuid;
 
@@ -91,9 +91,9 @@ pub(crate) async fn load_prices(
 
 /// The whole price list.
 #[instrument(name = "db.products.find", skip_all)]
-pub(crate) async fn find_products(pool: &PgPool) -> Result<Vec<Product>, sqlx::Error> {
+pub(crate) async fn find_products(db: impl PgExecutor<'_>) -> Result<Vec<Product>, sqlx::Error> {
     sqlx::query_as("SELECT sku, name, unit_price_minor, currency FROM products ORDER BY sku")
-        .fetch_all(pool)
+        .fetch_all(db)
         .await
 }
 
@@ -224,7 +224,7 @@ pub(crate) async fn expire_keys(
 /// One order, if it is this customer's. `None` asks for anybody's.
 #[instrument(name = "db.orders.find", skip_all)]
 pub(crate) async fn find(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     order_id: Uuid,
     owner: Option<&str>,
 ) -> Result<Option<Found>, sqlx::Error> {
@@ -237,7 +237,7 @@ pub(crate) async fn find(
     ))
     .bind(order_id)
     .bind(owner)
-    .fetch_optional(pool)
+    .fetch_optional(db)
     .await?
     .map(|row| found(&row))
     .transpose()
@@ -246,7 +246,7 @@ pub(crate) async fn find(
 /// A customer's own orders before one, newest first.
 #[instrument(name = "db.orders.list", skip_all)]
 pub(crate) async fn list(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     customer_id: &str,
     state: Option<State>,
     before: Option<Uuid>,
@@ -267,7 +267,7 @@ pub(crate) async fn list(
     .bind(state.map(State::as_str))
     .bind(before)
     .bind(limit)
-    .fetch_all(pool)
+    .fetch_all(db)
     .await?;
     rows.iter().map(found).collect()
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{PgConnection, PgExecutor, Row};
 use tracing::instrument;
 use uuid::Uuid;
 
@@ -99,7 +99,7 @@ pub(crate) async fn load_due(
 /// primary key and filters: for people who look for what hangs, not for polling.
 #[instrument(name = "db.sagas.find", skip_all)]
 pub(crate) async fn find_since(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     state: Option<State>,
     before: DateTime<Utc>,
     after: Option<Uuid>,
@@ -119,7 +119,7 @@ pub(crate) async fn find_since(
     .bind(before)
     .bind(after)
     .bind(limit)
-    .fetch_all(pool)
+    .fetch_all(db)
     .await?;
     rows.iter().map(saga_of).collect()
 }

@@ -1,7 +1,7 @@
 //! Table `order_timeline`.
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection, PgPool};
+use sqlx::{FromRow, PgConnection, PgExecutor};
 use tracing::instrument;
 use uuid::Uuid;
 
@@ -97,7 +97,7 @@ pub(super) async fn append(tx: &mut PgConnection, entries: &[Entry]) -> Result<(
 /// Entries after one, in order. Whose order it is was asked before.
 #[instrument(name = "db.order_timeline.find", skip_all)]
 pub(crate) async fn find_after(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     order_id: Uuid,
     after: i64,
     limit: i64,
@@ -113,6 +113,6 @@ pub(crate) async fn find_after(
     .bind(order_id)
     .bind(after)
     .bind(limit)
-    .fetch_all(pool)
+    .fetch_all(db)
     .await
 }

@@ -65,7 +65,7 @@ async fn picking_lists(
         // One more says whether there is a next page.
         limit: i64::from(limit) + 1,
     };
-    let mut listed = store::find_page(warehouse.rail.pool(), &filter).await?;
+    let mut listed = store::find_page(&mut *warehouse.rail.connection().await?, &filter).await?;
 
     let more = listed.len() > usize::from(limit);
     listed.truncate(usize::from(limit));

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::contract::order::ShipTo;
-use sqlx::{FromRow, PgConnection, PgPool};
+use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::rows::{ListRow, ShipToRow};
@@ -72,21 +72,27 @@ const ALL: &[&str] = &[
     "void",
 ];
 
-pub(crate) async fn find_list(pool: &PgPool, id: Uuid) -> Result<Option<Listed>, sqlx::Error> {
-    Ok(find_lists(pool, &[id]).await?.pop())
+pub(crate) async fn find_list(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+) -> Result<Option<Listed>, sqlx::Error> {
+    Ok(find_lists(db, &[id]).await?.pop())
 }
 
-pub(crate) async fn find_lists(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Listed>, sqlx::Error> {
+pub(crate) async fn find_lists(
+    db: impl PgExecutor<'_>,
+    ids: &[Uuid],
+) -> Result<Vec<Listed>, sqlx::Error> {
     let rows = sqlx::query_as(select_listed!("WHERE p.id = ANY($1) ORDER BY p.id"))
         .bind(ids)
-        .fetch_all(pool)
+        .fetch_all(db)
         .await?;
     into_listed(rows)
 }
 
 /// The list whose parcel has this number.
 pub(crate) async fn find_parcel(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     carrier: &str,
     tracking_number: &str,
 ) -> Result<Option<Listed>, sqlx::Error> {
@@ -95,14 +101,14 @@ pub(crate) async fn find_parcel(
     ))
     .bind(carrier)
     .bind(tracking_number)
-    .fetch_all(pool)
+    .fetch_all(db)
     .await?;
     Ok(into_listed(rows)?.pop())
 }
 
 /// Oldest first. Three statements, so that each has the index that it needs.
 pub(crate) async fn find_page(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     filter: &Filter<'_>,
 ) -> Result<Vec<Listed>, sqlx::Error> {
     let after = filter.after.unwrap_or(Uuid::nil());
@@ -119,7 +125,7 @@ pub(crate) async fn find_page(
             .bind(after)
             .bind(filter.limit)
             .bind(order_id)
-            .fetch_all(pool)
+            .fetch_all(db)
             .await?
         }
         (None, Some(state)) if !OPEN.contains(&state) => {
@@ -132,7 +138,7 @@ pub(crate) async fn find_page(
             .bind(filter.warehouse)
             .bind(after)
             .bind(filter.limit)
-            .fetch_all(pool)
+            .fetch_all(db)
             .await?
         }
         (None, _) => {
@@ -146,7 +152,7 @@ pub(crate) async fn find_page(
             .bind(filter.warehouse)
             .bind(after)
             .bind(filter.limit)
-            .fetch_all(pool)
+            .fetch_all(db)
             .await?
         }
     };

@@ -50,7 +50,7 @@ async fn show_profile(
             format!("you have no profile {user_id}"),
         ));
     }
-    let profile = store::find_profile(rail.pool(), &user_id).await?;
+    let profile = store::find_profile(&mut *rail.connection().await?, &user_id).await?;
     let profile = profile.unwrap_or_default();
     Ok(Json(ProfileView {
         user_id,

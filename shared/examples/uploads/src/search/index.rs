@@ -57,7 +57,7 @@ impl Index {
     /// Follows the table to what is committed now. After a start that is all of it; the index takes
     /// as much memory as the rows do.
     pub(super) async fn catch_up(&mut self, rail: &Rail) -> Result<(), ApiError> {
-        let images = store::unseen_images(rail.pool(), &self.settled).await?;
+        let images = store::unseen_images(&mut *rail.connection().await?, &self.settled).await?;
         if let Some(last) = images.last() {
             block_in_place(|| self.add(&images)).map_err(ApiError::internal)?;
             self.settled.clone_from(&last.settled);

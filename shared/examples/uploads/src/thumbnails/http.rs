@@ -35,7 +35,7 @@ async fn show_thumbnail(
     _: Caller,
     ValidPath(image_id): ValidPath<Uuid>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let png = store::find_thumbnail(rail.pool(), image_id)
+    let png = store::find_thumbnail(&mut *rail.connection().await?, image_id)
         .await?
         .ok_or_else(|| {
             ApiError::not_found(
