@@ -40,7 +40,7 @@ impl ProcessId {
 
     pub fn is_alive(&self) -> bool {
         Stat::read(self.pid)
-            .is_some_and(|stat| stat.started_ticks == self.started_ticks && stat.state != 'Z')
+            .is_some_and(|stat| stat.started_ticks == self.started_ticks && !stat.has_ended())
     }
 
     /// Of the process and all it started; memory that they share is counted once.
@@ -151,6 +151,7 @@ pub(crate) fn wait_until_gone(processes: &[ProcessId], bound: Duration) -> bool 
 struct Stat {
     state: char,
     parent: i32,
+    threads: u64,
     started_ticks: u64,
     /// Spent in user and in kernel mode.
     ticks: u64,
@@ -170,10 +171,16 @@ impl Stat {
         Some(Self {
             state: fields.first()?.chars().next()?,
             parent: fields.get(1)?.parse().ok()?,
+            threads: number(17)?,
             started_ticks: number(19)?,
             ticks: number(11)? + number(12)?,
             ticks_of_ended_children: number(13)? + number(14)?,
         })
+    }
+
+    /// Its first thread may have ended while others still hold its files and ports.
+    fn has_ended(&self) -> bool {
+        self.state == 'Z' && self.threads <= 1
     }
 }
 
@@ -218,6 +225,19 @@ mod tests {
             ('S', 7, 98765)
         );
         assert_eq!((stat.ticks, stat.ticks_of_ended_children), (7, 0));
+    }
+
+    #[test]
+    fn a_process_has_ended_with_its_last_thread() {
+        #[track_caller]
+        fn check(state: char, threads: u64, ended: bool) {
+            let line = format!("42 (a) {state} 7 42 42 0 -1 0 1 0 0 0 3 4 0 0 20 0 {threads} 0 9");
+            let stat = Stat::parse(&line).expect("a line of the kernel");
+            assert_eq!(stat.has_ended(), ended, "{line}");
+        }
+        check('S', 1, false);
+        check('Z', 2, false);
+        check('Z', 1, true);
     }
 
     #[test]
