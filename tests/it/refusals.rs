@@ -14,7 +14,7 @@ use shared::service::{Service, start};
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::harness::other_postgres::OtherPostgres;
-use crate::harness::{World, defaults};
+use crate::harness::{World, defaults, until};
 
 /// Inventory, which reads and writes.
 fn inventory() -> Service {
@@ -227,6 +227,24 @@ async fn alter(kafka: &ClientConfig, topic: &str, settings: &[(&str, &str)]) {
     for result in altered.expect("Kafka answers") {
         result.unwrap_or_else(|(_, code)| panic!("{topic}: {code}"));
     }
+    // The controller has agreed; the broker that is asked next hears of it a little later.
+    until(&format!("{topic} to be altered"), async || {
+        let topic = [ResourceSpecifier::Topic(topic)];
+        let described = client
+            .describe_configs(&topic, &AdminOptions::new())
+            .await
+            .map_err(|error| error.to_string())?;
+        let described = described[0].as_ref().map_err(ToString::to_string)?;
+        for (name, value) in settings {
+            let found = described.entries.iter().find(|entry| entry.name == *name);
+            let found = found.and_then(|entry| entry.value.as_deref());
+            if found != Some(*value) {
+                return Err(format!("{name} is {found:?}"));
+            }
+        }
+        Ok(())
+    })
+    .await;
 }
 
 /// An event that nobody registered.
