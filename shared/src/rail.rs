@@ -85,8 +85,8 @@ impl Rail {
         }
     }
 
-    /// For requests, each of which takes a connection for itself.
-    pub(crate) fn for_requests(&self, connections: Connections) -> Self {
+    /// The same rail over other connections.
+    pub(crate) fn over(&self, connections: Connections) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
             connections,
@@ -97,10 +97,7 @@ impl Rail {
     /// which no single request takes.
     #[must_use]
     pub fn for_all(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-            connections: self.inner.own_connections.clone(),
-        }
+        self.over(self.inner.own_connections.clone())
     }
 
     pub fn service(&self) -> &'static str {

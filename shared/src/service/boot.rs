@@ -221,7 +221,7 @@ pub async fn start(
     .await?;
     let routes = service
         .routes
-        .map(|routes| routes(rail.for_requests(Connections::of(pool_of_requests))))
+        .map(|routes| routes(rail.over(Connections::of(pool_of_requests))))
         .unwrap_or_default();
     let app = http::api(service.name, routes);
     let (consumer, out_of_turn) = consumer.map_or((None, None), |built| {
