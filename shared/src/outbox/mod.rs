@@ -3,6 +3,7 @@
 //! - **`enqueue` is the only way to publish**, and only the frame calls it.
 //! - Rows are inserted and never touched again; whole days are dropped.
 
+mod publisher;
 mod relay;
 mod snapshot;
 mod store;

@@ -6,21 +6,19 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures::TryStreamExt;
 use opentelemetry::trace::Span;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
-use rdkafka::{ClientConfig, ClientContext, Message as _};
+use rdkafka::ClientConfig;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::publisher::{Delivery, LAST_RECORDS_WITHIN, Publisher, Record};
 use super::snapshot::Snapshot;
 use super::store::{self, OutboxRow};
 use super::{CORRELATION_ID, SHARDS, Wake};
@@ -64,48 +62,6 @@ struct InFlight {
     /// Everything below is published once this read's rows, and those before, are acknowledged.
     watermark: u64,
 }
-
-#[derive(Default)]
-struct Delivery {
-    /// One more than the rows outstanding until all are handed over.
-    outstanding: AtomicUsize,
-    failed: AtomicBool,
-    progress: Arc<Notify>,
-}
-
-struct Ticket {
-    delivery: Arc<Delivery>,
-    span: Option<opentelemetry::global::BoxedSpan>,
-}
-
-#[derive(Clone)]
-struct Reports;
-
-impl ClientContext for Reports {}
-
-impl ProducerContext for Reports {
-    type DeliveryOpaque = Box<Ticket>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, mut ticket: Self::DeliveryOpaque) {
-        if let Err((error, record)) = result {
-            tracing::error!(
-                error = %error,
-                topic = record.topic(),
-                "Kafka refused a record of {}: {error}",
-                record.topic()
-            );
-            ticket.delivery.failed.store(true, Ordering::Release);
-        }
-        if let Some(span) = &mut ticket.span {
-            span.end();
-        }
-        if ticket.delivery.outstanding.fetch_sub(1, Ordering::AcqRel) == 1 {
-            ticket.delivery.progress.notify_one();
-        }
-    }
-}
-
-type RelayProducer = ThreadedProducer<Reports>;
 
 impl Relay {
     pub(crate) fn new(
@@ -160,7 +116,7 @@ impl Relay {
             .await
             .context("cannot connect to Postgres")?;
         db::check_watermark(&mut connection).await?;
-        let producer: RelayProducer = self.config.producer.create_with_context(Reports)?;
+        let mut publisher = Publisher::new(&self.config.producer, self.stopping.clone())?;
         let mut session = Session {
             relay: self,
             progress: Arc::new(Notify::new()),
@@ -181,12 +137,14 @@ impl Relay {
                 read = true;
             }
             if read && !session.shards.is_empty() {
-                session.publish_visible(&mut connection, &producer).await?;
+                session
+                    .publish_visible(&mut connection, &mut publisher)
+                    .await?;
             }
             session.settle(&mut connection, false).await?;
             read = session.wait().await;
         }
-        session.finish(&mut connection, &producer).await
+        session.finish(&mut connection, &mut publisher).await
     }
 }
 
@@ -261,13 +219,9 @@ impl Session<'_> {
     async fn publish_visible(
         &mut self,
         connection: &mut PgConnection,
-        producer: &RelayProducer,
+        publisher: &mut Publisher,
     ) -> anyhow::Result<()> {
-        let delivery = Arc::new(Delivery {
-            outstanding: AtomicUsize::new(1),
-            failed: AtomicBool::new(false),
-            progress: Arc::clone(&self.progress),
-        });
+        let delivery = Delivery::new(&self.progress);
         let mut snapshot = None;
         let mut published = 0_u64;
         {
@@ -276,13 +230,13 @@ impl Session<'_> {
                 snapshot = Some(seen);
                 if let Some(row) = row {
                     crate::crash::point("relay.read");
-                    self.relay.publish(producer, row, &delivery).await?;
+                    publisher.send(self.relay.record(row), &delivery).await?;
                     crate::crash::point("relay.produced");
                     published += 1;
                 }
             }
         }
-        delivery.outstanding.fetch_sub(1, Ordering::AcqRel);
+        delivery.all_handed_over();
         metrics::published(self.relay.config.service, published);
         self.seen = snapshot
             .context("the read returns at least its snapshot")?
@@ -306,10 +260,10 @@ impl Session<'_> {
     async fn settle(&mut self, connection: &mut PgConnection, now: bool) -> anyhow::Result<()> {
         let mut watermark = self.watermark;
         while let Some(first) = self.in_flight.front() {
-            if first.delivery.failed.load(Ordering::Acquire) {
+            if first.delivery.has_failed() {
                 bail!("a record was not delivered; publishing again from the watermark");
             }
-            if first.delivery.outstanding.load(Ordering::Acquire) > 0 {
+            if first.delivery.is_outstanding() {
                 break;
             }
             watermark = first.watermark;
@@ -365,12 +319,12 @@ impl Session<'_> {
     async fn finish(
         &mut self,
         connection: &mut PgConnection,
-        producer: &RelayProducer,
+        publisher: &mut Publisher,
     ) -> anyhow::Result<()> {
         if !self.shards.is_empty() {
-            self.publish_visible(connection, producer).await?;
+            self.publish_visible(connection, publisher).await?;
         }
-        let until = Instant::now() + Duration::from_secs(3);
+        let until = Instant::now() + LAST_RECORDS_WITHIN;
         while !self.in_flight.is_empty() && Instant::now() < until {
             self.settle(connection, true).await?;
             tokio::select! {
@@ -379,29 +333,27 @@ impl Session<'_> {
             }
         }
         // What is left is published again after the next start.
-        producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+        publisher.purge();
         Ok(())
     }
 }
 
 impl Relay {
-    async fn publish(
-        &self,
-        producer: &RelayProducer,
-        row: OutboxRow,
-        delivery: &Arc<Delivery>,
-    ) -> anyhow::Result<()> {
-        let topic = self.config.names.topic(&row.topic);
+    fn record(&self, row: OutboxRow) -> Record {
         let packed = Packed::from_bytes(row.headers);
-        let (raw_key, headers, span);
-        match (row.version, &row.key) {
-            (Some(version), Some(key)) => {
+        let topic = self.config.names.topic(&row.topic);
+        let (key, headers, span);
+        match (row.version, row.key) {
+            (Some(version), Some(aggregate_id)) => {
                 let envelope = Envelope {
                     event_id: row.event_id,
-                    aggregate_id: key.clone(),
+                    correlation_id: packed
+                        .text(CORRELATION_ID)
+                        .unwrap_or(&aggregate_id)
+                        .to_owned(),
+                    aggregate_id,
                     aggregate_version: version,
                     occurred_at: row.created_at,
-                    correlation_id: packed.text(CORRELATION_ID).unwrap_or(key).to_owned(),
                     causation_id: row.causation_id,
                     event_type: row.event_type,
                 };
@@ -422,43 +374,22 @@ impl Relay {
                     &envelope,
                     propagation::to_traceparent(&sent).as_deref(),
                 );
-                raw_key = Some(key.clone().into_bytes());
+                key = Some(envelope.aggregate_id.into_bytes());
             }
             _ => {
-                let (key, original) = packed.unpack();
-                raw_key = key.map(<[u8]>::to_vec);
+                let (original_key, original) = packed.unpack();
+                key = original_key.map(<[u8]>::to_vec);
                 headers = original;
                 span = None;
             }
         }
-        delivery.outstanding.fetch_add(1, Ordering::AcqRel);
-        let ticket = Box::new(Ticket {
-            delivery: Arc::clone(delivery),
+        Record {
+            topic,
+            key,
+            headers,
+            payload: row.payload,
+            spread_by: row.event_id.into_bytes(),
             span,
-        });
-        let mut record =
-            BaseRecord::<[u8], [u8], _>::with_opaque_to(&topic, ticket).headers(headers);
-        if let Some(key) = &raw_key {
-            record = record.key(key);
-        }
-        if let Some(payload) = &row.payload {
-            record = record.payload(payload);
-        }
-        // A full queue means that the broker is slow or away: wait here, keep the order.
-        loop {
-            match producer.send(record) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned)) => {
-                    record = returned;
-                    tokio::select! {
-                        () = tokio::time::sleep(Duration::from_millis(2)) => {}
-                        () = self.stopping.cancelled() => bail!("stopping"),
-                    }
-                }
-                Err((error, _)) => {
-                    return Err(error).with_context(|| format!("cannot hand a record to {topic}"));
-                }
-            }
         }
     }
 }

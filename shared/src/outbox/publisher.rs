@@ -1,0 +1,420 @@
+//! Hands records to Kafka so that none can pass one before it, and none counts as delivered on
+//! hearsay.
+//!
+//! A broker takes any sequence number from a producer it does not know in a partition. So of a new
+//! producer's two batches the second is accepted though the first was refused, say because the
+//! partition's leader was coming up between them; and librdkafka then reports the first as
+//! delivered too, since an idempotent producer's later success proves the earlier ones. Hence:
+//!
+//! - **A producer's first record in a partition goes alone**; from then on the broker refuses gaps.
+//! - **Delivered is what has an offset.** What librdkafka concludes from a later success has none.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use opentelemetry::global::BoxedSpan;
+use opentelemetry::trace::Span;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::{
+    BaseRecord, DeliveryResult, Producer, ProducerContext, PurgeConfig, ThreadedProducer,
+};
+use rdkafka::{ClientConfig, ClientContext, Message as _};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// A broker forgets a producer that has been silent in a partition for a day, by default.
+const REMEMBERED_FOR: Duration = Duration::from_secs(3600);
+/// Partitions may be added while we run; as often as librdkafka itself looks.
+const PARTITIONS_KNOWN_FOR: Duration = Duration::from_secs(30);
+const METADATA_WITHIN: Duration = Duration::from_secs(2);
+/// How long the records of the last commits before a stop may take.
+pub(super) const LAST_RECORDS_WITHIN: Duration = Duration::from_secs(3);
+
+pub(super) struct Record {
+    pub(super) topic: String,
+    pub(super) key: Option<Vec<u8>>,
+    pub(super) headers: OwnedHeaders,
+    pub(super) payload: Option<Vec<u8>>,
+    /// What spreads records that have no key.
+    pub(super) spread_by: [u8; 16],
+    pub(super) span: Option<BoxedSpan>,
+}
+
+/// Records on their way to the broker that count as one.
+pub(super) struct Delivery {
+    /// One more than the records outstanding until all are handed over.
+    outstanding: AtomicUsize,
+    failed: AtomicBool,
+    progress: Arc<Notify>,
+}
+
+impl Delivery {
+    pub(super) fn new(progress: &Arc<Notify>) -> Arc<Self> {
+        Arc::new(Self {
+            outstanding: AtomicUsize::new(1),
+            failed: AtomicBool::new(false),
+            progress: Arc::clone(progress),
+        })
+    }
+
+    pub(super) fn all_handed_over(&self) {
+        self.outstanding.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn is_outstanding(&self) -> bool {
+        self.outstanding.load(Ordering::Acquire) > 0
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+}
+
+struct Ticket {
+    delivery: Arc<Delivery>,
+    span: Option<BoxedSpan>,
+}
+
+#[derive(Clone)]
+struct Reports;
+
+impl ClientContext for Reports {}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = Box<Ticket>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, mut ticket: Self::DeliveryOpaque) {
+        let refused = match result {
+            Ok(record) if record.offset() >= 0 => None,
+            Ok(record) => Some((record, "a later record was accepted before it".to_owned())),
+            Err((error, record)) => Some((record, error.to_string())),
+        };
+        if let Some((record, error)) = refused {
+            tracing::error!(
+                error = %error,
+                topic = record.topic(),
+                "Kafka refused a record of {}: {error}",
+                record.topic()
+            );
+            ticket.delivery.failed.store(true, Ordering::Release);
+        }
+        if let Some(span) = &mut ticket.span {
+            span.end();
+        }
+        if ticket.delivery.outstanding.fetch_sub(1, Ordering::AcqRel) == 1 {
+            ticket.delivery.progress.notify_one();
+        }
+    }
+}
+
+/// What we know of a topic, and the broker of us.
+struct Partitions {
+    counted_at: Instant,
+    /// When we last sent something to each, if ever.
+    sent_at: Vec<Option<Instant>>,
+}
+
+pub(super) struct Publisher {
+    producer: ThreadedProducer<Reports>,
+    topics: HashMap<String, Partitions>,
+    stopping: CancellationToken,
+}
+
+impl Publisher {
+    pub(super) fn new(client: &ClientConfig, stopping: CancellationToken) -> anyhow::Result<Self> {
+        Ok(Self {
+            producer: client.create_with_context(Reports)?,
+            topics: HashMap::new(),
+            stopping,
+        })
+    }
+
+    /// Returns when the record is on its way; if nothing of ours is known to be in its partition,
+    /// when it has arrived.
+    pub(super) async fn send(
+        &mut self,
+        record: Record,
+        delivery: &Arc<Delivery>,
+    ) -> anyhow::Result<()> {
+        let partitions = self.partitions(&record.topic).await?;
+        let partition = partition_of(&record, partitions.sent_at.len());
+        let sent_at = partitions.sent_at[partition].replace(Instant::now());
+        if sent_at.is_some_and(|at| at.elapsed() < REMEMBERED_FOR) {
+            return self.hand_over(record, partition, delivery).await;
+        }
+        let topic = record.topic.clone();
+        let alone = Delivery::new(&delivery.progress);
+        self.hand_over(record, partition, &alone).await?;
+        alone.all_handed_over();
+        self.arrived(&alone)
+            .await
+            .with_context(|| format!("the first record in partition {partition} of {topic}"))
+    }
+
+    /// Drops what is on its way.
+    pub(super) fn purge(&self) {
+        self.producer
+            .purge(PurgeConfig::default().queue().inflight());
+    }
+
+    async fn partitions(&mut self, topic: &str) -> anyhow::Result<&mut Partitions> {
+        let known = self.topics.get(topic);
+        if known.is_none_or(|known| known.counted_at.elapsed() >= PARTITIONS_KNOWN_FOR) {
+            let counted = self.count_partitions(topic).await;
+            // Without an answer what we knew has to do.
+            if known.is_none() || counted.is_ok() {
+                let partitions = self.topics.entry(topic.to_owned()).or_insert(Partitions {
+                    counted_at: Instant::now(),
+                    sent_at: Vec::new(),
+                });
+                partitions.sent_at.resize(counted?, None);
+                partitions.counted_at = Instant::now();
+            }
+        }
+        Ok(self.topics.get_mut(topic).expect("it was counted"))
+    }
+
+    async fn count_partitions(&self, topic: &str) -> anyhow::Result<usize> {
+        let (producer, name) = (self.producer.clone(), topic.to_owned());
+        let asked = tokio::task::spawn_blocking(move || {
+            let metadata = producer
+                .client()
+                .fetch_metadata(Some(&name), METADATA_WITHIN)?;
+            let count = metadata.topics().first().map(|it| it.partitions().len());
+            Ok::<_, KafkaError>(count.unwrap_or(0))
+        });
+        let count = asked
+            .await
+            .context("the Kafka client panicked")?
+            .with_context(|| format!("cannot ask Kafka for the partitions of {topic}"))?;
+        ensure!(count > 0, "Kafka has no topic {topic}");
+        Ok(count)
+    }
+
+    async fn hand_over(
+        &self,
+        record: Record,
+        partition: usize,
+        delivery: &Arc<Delivery>,
+    ) -> anyhow::Result<()> {
+        let topic = &record.topic;
+        delivery.outstanding.fetch_add(1, Ordering::AcqRel);
+        let ticket = Box::new(Ticket {
+            delivery: Arc::clone(delivery),
+            span: record.span,
+        });
+        let mut base = BaseRecord::<[u8], [u8], _>::with_opaque_to(topic, ticket)
+            .partition(i32::try_from(partition)?)
+            .headers(record.headers);
+        if let Some(key) = &record.key {
+            base = base.key(key);
+        }
+        if let Some(payload) = &record.payload {
+            base = base.payload(payload);
+        }
+        // A full queue means that the broker is slow or away: wait here, keep the order.
+        loop {
+            match self.producer.send(base) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned)) => {
+                    base = returned;
+                    tokio::select! {
+                        () = tokio::time::sleep(Duration::from_millis(2)) => {}
+                        () = self.stopping.cancelled() => bail!("stopping"),
+                    }
+                }
+                Err((error, _)) => {
+                    return Err(error).with_context(|| format!("cannot hand a record to {topic}"));
+                }
+            }
+        }
+    }
+
+    async fn arrived(&self, delivery: &Delivery) -> anyhow::Result<()> {
+        let given_up = async {
+            self.stopping.cancelled().await;
+            tokio::time::sleep(LAST_RECORDS_WITHIN).await;
+        };
+        tokio::pin!(given_up);
+        while delivery.is_outstanding() {
+            tokio::select! {
+                () = delivery.progress.notified() => {}
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+                () = &mut given_up => bail!("stopping"),
+            }
+        }
+        ensure!(!delivery.has_failed(), "it was not delivered");
+        Ok(())
+    }
+}
+
+/// What librdkafka chooses by default, so that a key stays where it always was.
+fn partition_of(record: &Record, partitions: usize) -> usize {
+    let key = record.key.as_deref().filter(|key| !key.is_empty());
+    let hash = crc32fast::hash(key.unwrap_or(&record.spread_by));
+    hash as usize % partitions
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rdkafka::message::OwnedHeaders;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+    use rdkafka::{ClientConfig, Message as _};
+    use tokio::sync::Notify;
+    use tokio::time::Instant;
+    use tokio_util::sync::CancellationToken;
+
+    use super::{Delivery, Partitions, Publisher, Record, partition_of};
+
+    const TOPIC: &str = "stock.events";
+
+    /// A broker that accepts any sequence number, as a real one does from a producer that it does
+    /// not know; and that can be told to refuse just the first batch, as a real one cannot.
+    struct Broker(MockCluster<'static, DefaultProducerContext>);
+
+    impl Broker {
+        /// Slow enough that a second batch is on its way before the first is answered.
+        fn start() -> Self {
+            let broker = Self::with(1);
+            broker
+                .0
+                .broker_round_trip_time(1, Duration::from_millis(200))
+                .expect("a slow broker");
+            broker
+        }
+
+        fn with(partitions: i32) -> Self {
+            let cluster = MockCluster::new(1).expect("a broker");
+            cluster.create_topic(TOPIC, partitions, 1).expect("a topic");
+            Self(cluster)
+        }
+
+        fn publisher(&self) -> Publisher {
+            let mut client = ClientConfig::new();
+            client
+                .set("bootstrap.servers", self.0.bootstrap_servers())
+                .set("enable.idempotence", "true")
+                .set("acks", "all")
+                .set("batch.num.messages", "1");
+            Publisher::new(&client, CancellationToken::new()).expect("a publisher")
+        }
+
+        /// As by a leader that is just coming up.
+        fn refuse_the_next_batch(&self) {
+            self.0.request_errors(
+                RDKafkaApiKey::Produce,
+                &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION],
+            );
+        }
+
+        fn records(&self) -> Vec<String> {
+            use rdkafka::consumer::{BaseConsumer, Consumer as _};
+            let consumer: BaseConsumer = ClientConfig::new()
+                .set("bootstrap.servers", self.0.bootstrap_servers())
+                .set("group.id", "reader")
+                .set("enable.partition.eof", "true")
+                .create()
+                .expect("a consumer");
+            let mut from = rdkafka::TopicPartitionList::new();
+            from.add_partition_offset(TOPIC, 0, rdkafka::Offset::Beginning)
+                .expect("an offset");
+            consumer.assign(&from).expect("an assignment");
+            let mut values = Vec::new();
+            loop {
+                match consumer.poll(Duration::from_secs(10)).expect("an answer") {
+                    Ok(record) => values.push(
+                        String::from_utf8(record.payload().expect("a value").to_vec())
+                            .expect("text"),
+                    ),
+                    Err(_) => return values,
+                }
+            }
+        }
+    }
+
+    fn record(value: &str) -> Record {
+        Record {
+            topic: TOPIC.to_owned(),
+            key: Some(b"KNIFE".to_vec()),
+            headers: OwnedHeaders::new(),
+            payload: Some(value.as_bytes().to_vec()),
+            spread_by: [0; 16],
+            span: None,
+        }
+    }
+
+    async fn send_both(publisher: &mut Publisher) -> Arc<Delivery> {
+        let delivery = Delivery::new(&Arc::new(Notify::new()));
+        for value in ["first", "second"] {
+            publisher
+                .send(record(value), &delivery)
+                .await
+                .expect("handed over");
+        }
+        delivery.all_handed_over();
+        while delivery.is_outstanding() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        delivery
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_first_record_in_a_partition_is_not_passed_by_the_second() {
+        let broker = Broker::start();
+        let mut publisher = broker.publisher();
+        broker.refuse_the_next_batch();
+        let delivery = send_both(&mut publisher).await;
+        assert!(!delivery.has_failed());
+        assert_eq!(broker.records(), ["first", "second"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_kafka_has_not_said_to_have_does_not_count_as_delivered() {
+        let broker = Broker::start();
+        let mut publisher = broker.publisher();
+        // As if the broker had forgotten us early.
+        let partitions = Partitions {
+            counted_at: Instant::now(),
+            sent_at: vec![Some(Instant::now())],
+        };
+        publisher.topics.insert(TOPIC.to_owned(), partitions);
+        broker.refuse_the_next_batch();
+        let delivery = send_both(&mut publisher).await;
+        assert_eq!(broker.records(), ["second"]);
+        assert!(delivery.has_failed());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_key_lies_where_librdkafka_would_put_it() {
+        let broker = Broker::with(32);
+        let producer: FutureProducer = ClientConfig::new()
+            .set("bootstrap.servers", broker.0.bootstrap_servers())
+            .create()
+            .expect("a producer");
+        for key in 0..100_u8 {
+            let mut record = record("");
+            record.key = Some(vec![b'k', key]);
+            let sent = FutureRecord::to(TOPIC)
+                .key(record.key.as_deref().expect("one"))
+                .payload("");
+            let delivered = producer
+                .send(sent, Duration::from_secs(10))
+                .await
+                .expect("an answer");
+            assert_eq!(
+                usize::try_from(delivered.partition),
+                Ok(partition_of(&record, 32))
+            );
+        }
+    }
+}
