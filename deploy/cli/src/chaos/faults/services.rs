@@ -20,6 +20,8 @@ const POINT_WITHIN: Duration = Duration::from_secs(60);
 const PROGRESS_WITHIN: Duration = Duration::from_secs(10);
 /// Also where Postgres, the registry or the mail server is away for a while, more than once.
 const UNMARKED_WITHIN: Duration = Duration::from_secs(180);
+/// A service that takes suspect records one at a time has no mark between two of them either.
+const UNMARKED_LOOKS: u32 = 10;
 const UNREADY_WITHIN: Duration = Duration::from_secs(5);
 const SEEN_WITHIN: Duration = Duration::from_secs(15);
 const SETTLED_FOR: Duration = Duration::from_secs(2);
@@ -255,9 +257,14 @@ async fn works_again(member: &Member, before: i64) -> anyhow::Result<()> {
     member.until_ready().await?;
     let now = member.position().await.unwrap_or(before);
     member.until_moved(now, PROGRESS_WITHIN).await?;
-    until(UNMARKED_WITHIN, async || Ok(marked(member).await? == 0))
-        .await
-        .context("it does not get through what it had when it died")
+    let mut looks = 0;
+    until(UNMARKED_WITHIN, async || {
+        let unmarked = marked(member).await? == 0;
+        looks = if unmarked { looks + 1 } else { 0 };
+        Ok(looks == UNMARKED_LOOKS)
+    })
+    .await
+    .context("it does not get through what it had when it died")
 }
 
 /// Partitions whose last owner died before it had committed anything.
