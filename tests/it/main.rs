@@ -17,6 +17,7 @@ mod marketplaces;
 mod onboarding;
 mod order_fulfilment;
 mod outages;
+mod overload;
 mod poison;
 mod properties;
 mod refusals;
