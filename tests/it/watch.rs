@@ -73,6 +73,10 @@ async fn a_suite_that_is_well_is_watched_in_peace_and_every_harm_is_seen() {
     let history = tempfile::tempdir().expect("a folder");
     let mut source = Source::of(&suite.layout);
     source.history = Some(History::Folder(history.path().to_owned()));
+    // A look asks Kafka about the partitions that the one before found fences for.
+    let first = suite.place("customer-0", &order_of(&[("KETTLE", 1)])).await;
+    promise(history.path(), first, "customer-0");
+    suite.until_ended(&[("customer-0".to_owned(), first)]).await;
     let watch = Watch::start(&source, &Progress::quiet())
         .await
         .expect("it is set");
