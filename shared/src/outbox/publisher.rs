@@ -165,16 +165,24 @@ impl Publisher {
     async fn partitions(&mut self, topic: &str) -> anyhow::Result<&mut Partitions> {
         let known = self.topics.get(topic);
         if known.is_none_or(|known| known.counted_at.elapsed() >= PARTITIONS_KNOWN_FOR) {
-            let counted = self.count_partitions(topic).await;
-            // Without an answer what we knew has to do.
-            if known.is_none() || counted.is_ok() {
-                let partitions = self.topics.entry(topic.to_owned()).or_insert(Partitions {
-                    counted_at: Instant::now(),
-                    sent_at: Vec::new(),
-                });
-                partitions.sent_at.resize(counted?, None);
-                partitions.counted_at = Instant::now();
-            }
+            let count = match (self.count_partitions(topic).await, known) {
+                // Without an answer what we knew has to do, until it is time to ask again.
+                (Err(_), Some(known)) => known.sent_at.len(),
+                (counted, _) => counted?,
+            };
+            let mut sent_at = self
+                .topics
+                .remove(topic)
+                .map_or_else(Vec::new, |known| known.sent_at);
+            sent_at.resize(count, None);
+            let counted_at = Instant::now();
+            self.topics.insert(
+                topic.to_owned(),
+                Partitions {
+                    counted_at,
+                    sent_at,
+                },
+            );
         }
         Ok(self.topics.get_mut(topic).expect("it was counted"))
     }
