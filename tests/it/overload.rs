@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use ticketrail::Proxy;
 use uuid::Uuid;
 
 use crate::harness::until;
@@ -24,7 +23,13 @@ const ANSWERS: usize = 100;
 async fn answers_come_again_after_all_connections_broke_under_load() {
     let mut world = World::empty().await;
     let database = world.database_url("order").to_owned();
-    world.init.order_database_url = Some(far_away(&database).await);
+    let (_, behind) = database.split_once('@').expect("a user");
+    let (behind, _) = behind.split_once('/').expect("a database");
+    let far_away = Proxy::start(behind.parse().expect("an address"))
+        .await
+        .expect("a port");
+    far_away.delay(DELAY);
+    world.init.order_database_url = Some(far_away.url(&database));
     world.run("order", &Settings::default()).await;
 
     let url = world.url("order", &format!("/v1/orders/{}", Uuid::nil()));
@@ -83,33 +88,4 @@ async fn answers_come_again_after_all_connections_broke_under_load() {
     }
     world.init.order_database_url = Some(database);
     world.close().await;
-}
-
-/// The address of the same database at the end of a long way.
-async fn far_away(url: &str) -> String {
-    let (before, rest) = url.split_once('@').expect("a user");
-    let (postgres, after) = rest.split_once('/').expect("a database");
-    let postgres = postgres.to_owned();
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let near = listener.local_addr().expect("an address");
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let server = TcpStream::connect(&postgres).await.expect("Postgres");
-            let ((from_client, to_client), (from_server, to_server)) =
-                (client.into_split(), server.into_split());
-            tokio::spawn(carry(from_client, to_server));
-            tokio::spawn(carry(from_server, to_client));
-        }
-    });
-    format!("{before}@{near}/{after}")
-}
-
-async fn carry(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin) {
-    let mut buffer = vec![0; 16 * 1024];
-    while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        tokio::time::sleep(DELAY).await;
-        if to.write_all(&buffer[..read]).await.is_err() {
-            return;
-        }
-    }
 }

@@ -38,6 +38,8 @@ pub mod up;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+pub use chaos::proxy::Proxy;
+
 use clap::{Args, Parser, Subcommand};
 
 #[derive(Parser)]

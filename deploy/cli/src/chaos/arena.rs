@@ -63,7 +63,7 @@ impl Arena {
             let proxy = Proxy::start(behind).await?;
             let direct = layout.databases()[name].clone();
             let program = services::program(layout, name, true)?
-                .env("DATABASE_URL", through(&direct, behind, proxy.addr))
+                .env("DATABASE_URL", proxy.url(&direct))
                 .env("OTEL_BSP_SCHEDULE_DELAY", SPANS_LEAVE_MS);
             let settings = SETTINGS.iter().filter(|(service, ..)| *service == name);
             let program = settings.fold(program, |program, (_, name, value)| {
@@ -138,7 +138,7 @@ impl Arena {
             ops: free_port()?,
         };
         let program = services::another(&self.layout, &first.program, name, ports)
-            .env("DATABASE_URL", through(&database, behind, proxy.addr));
+            .env("DATABASE_URL", proxy.url(&database));
         let member = Member::new(program, proxy, ready(ports), database, &self.kills)?;
         let keeping = member.keep(&self.stack);
         Ok((member, keeping))
@@ -172,10 +172,6 @@ pub(super) fn armed(program: &Program, point: &str, pass: u64) -> Program {
     program
         .clone()
         .env(crash::POINT_VARIABLE, format!("{point}:{pass}"))
-}
-
-fn through(url: &str, behind: SocketAddr, proxy: SocketAddr) -> String {
-    url.replace(&format!("@{behind}/"), &format!("@{proxy}/"))
 }
 
 fn ready(ports: ServicePorts) -> String {

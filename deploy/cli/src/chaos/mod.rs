@@ -23,7 +23,7 @@ mod one;
 mod plan;
 mod poisoner;
 mod profile;
-mod proxy;
+pub(crate) mod proxy;
 mod republisher;
 mod run;
 mod staff;

@@ -19,8 +19,8 @@ const COMMIT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Cheap to clone. It ends with the process.
 #[derive(Clone)]
-pub(super) struct Proxy {
-    pub(super) addr: SocketAddr,
+pub struct Proxy {
+    addr: SocketAddr,
     link: Arc<Link>,
 }
 
@@ -44,7 +44,7 @@ struct Passing {
 }
 
 impl Proxy {
-    pub(super) async fn start(behind: SocketAddr) -> anyhow::Result<Self> {
+    pub async fn start(behind: SocketAddr) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .context("no port is left for a proxy")?;
@@ -74,6 +74,12 @@ impl Proxy {
         Ok(Self { addr, link })
     }
 
+    /// The address of a database behind it, with it in between.
+    pub fn url(&self, direct: &str) -> String {
+        let Self { addr, link } = self;
+        direct.replace(&format!("@{}/", link.behind), &format!("@{addr}/"))
+    }
+
     /// Transactions that were begun and have not ended.
     pub(super) fn transactions(&self) -> i64 {
         self.link.transactions.load(Ordering::Relaxed)
@@ -84,7 +90,7 @@ impl Proxy {
         self.link.batches.load(Ordering::Relaxed)
     }
 
-    pub(super) fn delay(&self, by: Duration) {
+    pub fn delay(&self, by: Duration) {
         let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         self.link.delay_ms.store(ms, Ordering::Relaxed);
     }
