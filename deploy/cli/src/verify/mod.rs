@@ -164,12 +164,10 @@ async fn inspect(
     progress.say("verify", "asks the laws");
     laws::prepare(&mut check).await?;
     let mut laws = laws::check(&mut check).await?;
-    let traces = traces::check(&mut check, source.jaeger.as_deref(), progress).await?;
-    let place = laws
-        .iter()
-        .position(|law| law.law > traces.law)
-        .unwrap_or(laws.len());
-    laws.insert(place, traces);
+    let traced = laws.iter_mut().find(|law| law.law == traces::LAW);
+    if let (Some(jaeger), Some(law)) = (&source.jaeger, traced) {
+        traces::check(&mut check, jaeger, law, progress).await?;
+    }
     let (orders, events) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM ord.orders), (SELECT count(*) FROM topic.events)",
     )

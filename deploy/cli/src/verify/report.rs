@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+/// As many as a person reads before looking for the cause.
+pub(super) const EXAMPLES_MAX: usize = 5;
+
 /// One law, and what speaks against it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LawResult {

@@ -143,11 +143,11 @@ CREATE UNLOGGED TABLE frd.tombstones (order_id uuid);
 
 -- Every record of the event topics, in full: `headers` is the beginning of a digest over all of
 -- them, `subject`, `customer_id` and `part` (a warehouse, or a mail's kind) are from the decoded
--- value, `problem` is why it could not be decoded.
+-- value, `problem` is why it could not be decoded. A trace id has the size of a UUID.
 CREATE UNLOGGED TABLE topic.records (
     topic text, partition integer, "offset" bigint, published_at timestamptz, event_id uuid,
     causation_id uuid, version integer, type text, key text, value bytea, headers bytea,
-    subject text, customer_id text, part text, problem text
+    subject text, customer_id text, part text, problem text, trace_id uuid
 );
 -- Every record of the dead-letter topics, with the position it is from. `headers` is over those
 -- that it came with.

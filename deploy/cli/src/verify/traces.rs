@@ -1,4 +1,4 @@
-//! S8: an order is one trace, through every service that it touched.
+//! S8, as Jaeger shows it: an order is one trace, through every service that it touched.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,10 +6,11 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use sqlx::{PgConnection, Row};
 
-use super::report::LawResult;
+use super::report::{EXAMPLES_MAX, LawResult};
 use crate::local::Progress;
 use crate::trace;
 
+pub(super) const LAW: &str = "S8";
 /// Jaeger keeps its last traces in memory; the newest orders are surely among them.
 const ORDERS_MAX: i32 = 200;
 /// A kill excuses the orders of some seconds, so as many more are looked through.
@@ -27,21 +28,13 @@ struct Expected {
     services: BTreeSet<String>,
 }
 
+/// Adds the orders whose spans were looked at.
 pub(super) async fn check(
     check: &mut PgConnection,
-    jaeger: Option<&str>,
+    jaeger: &str,
+    law: &mut LawResult,
     progress: &Progress,
-) -> anyhow::Result<LawResult> {
-    let mut result = LawResult {
-        law: "S8",
-        title: "an order is one trace through every service it touched (99 % of the newest)",
-        checked: 0,
-        violations: 0,
-        examples: Vec::new(),
-    };
-    let Some(jaeger) = jaeger else {
-        return Ok(result);
-    };
+) -> anyhow::Result<()> {
     let mut left = newest(check).await?;
     let orders = left.len();
     let mut examples = Vec::new();
@@ -60,7 +53,7 @@ pub(super) async fn check(
                 }
                 Err(error) => {
                     progress.say("verify", format!("traces are not looked at: {error:#}"));
-                    return Ok(result);
+                    return Ok(());
                 }
             }
         }
@@ -71,13 +64,13 @@ pub(super) async fn check(
         }
         tokio::time::sleep(TRY_AGAIN).await;
     }
-    result.checked = i64::try_from(orders)?;
+    law.checked += i64::try_from(orders)?;
     if (orders - left.len()) * 100 < orders * GOOD_PERCENT_MIN {
-        result.violations = i64::try_from(left.len())?;
-        examples.truncate(5);
-        result.examples = examples;
+        law.violations += i64::try_from(left.len())?;
+        law.examples.extend(examples);
+        law.examples.truncate(EXAMPLES_MAX);
     }
-    Ok(result)
+    Ok(())
 }
 
 /// Those whose intake decided to trace them, with the services that the topics say they touched.

@@ -6,7 +6,7 @@
 use anyhow::Context;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::report::LawResult;
+use super::report::{EXAMPLES_MAX, LawResult};
 
 /// What holds of stock, parcels and ownership.
 mod goods;
@@ -20,9 +20,6 @@ mod rail;
 mod seen;
 /// What holds on the topics.
 mod stream;
-
-/// As many as a person reads before looking for the cause.
-const EXAMPLES_MAX: i32 = 5;
 
 pub(super) struct Law {
     law: &'static str,
@@ -54,6 +51,7 @@ pub(super) fn all(promised: bool) -> Vec<Law> {
     laws.push(letters::UNCHANGED);
     laws.push(seen::SIGHTINGS);
     laws.extend(orders::TOTALS);
+    laws.push(stream::TRACES);
     laws.extend(rail::FENCES);
     laws
 }
@@ -118,7 +116,7 @@ impl Law {
                 .examples
                 .extend(row.try_get::<Vec<String>, _>("examples")?);
         }
-        result.examples.truncate(usize::try_from(EXAMPLES_MAX)?);
+        result.examples.truncate(EXAMPLES_MAX);
         Ok(result)
     }
 }

@@ -135,3 +135,20 @@ pub(super) const POLLS: Law = Law {
          WHERE first < before",
     ],
 };
+
+/// The spans themselves are looked at where there is a Jaeger.
+pub(super) const TRACES: Law = Law {
+    law: "S8",
+    title: "an order's events are in its trace; 99 % of the newest are one, in all services touched",
+    checked: "SELECT count(*) FROM topic.events AS e JOIN ord.orders AS o ON o.id::text = e.key
+              WHERE o.traceparent IS NOT NULL",
+    violations: &[
+        "SELECT format('%s %s of order %s is in the trace %s, not in %s', e.type, e.event_id, e.key,
+                       coalesce(replace(e.trace_id::text, '-', ''), 'of nobody'),
+                       split_part(o.traceparent, '-', 2))
+         FROM topic.events AS e
+         JOIN ord.orders AS o ON o.id::text = e.key
+         WHERE e.trace_id IS DISTINCT FROM split_part(o.traceparent, '-', 2)::uuid
+           AND o.traceparent IS NOT NULL",
+    ],
+};

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use crate::verify::{LawResult, Report};
+use crate::verify::report::{EXAMPLES_MAX, LawResult, Report};
 
 /// More different violations than this of one law tell nothing new.
 const VIOLATIONS_MAX: usize = 1000;
-const EXAMPLES_MAX: usize = 5;
 
 /// The laws of the watch, in the handbook's order.
 const LAWS: [(&str, &str); 9] = [

@@ -14,7 +14,7 @@ INSERT INTO topic.records
 SELECT topic, partition, "offset" + 100 * n, published_at, pg_temp.s(event_id, n),
        pg_temp.s(causation_id, n), version, type,
        CASE key WHEN 'poison' THEN key || n ELSE pg_temp.s(key::uuid, n)::text END, value, headers,
-       pg_temp.s(subject::uuid, n)::text, customer_id, part, problem
+       pg_temp.s(subject::uuid, n)::text, customer_id, part, problem, trace_id
 FROM worlds CROSS JOIN topic.records;
 INSERT INTO chk.processed
 SELECT service, pg_temp.s(event_id, n), outcome, tx + 100 * n FROM worlds CROSS JOIN chk.processed;

@@ -76,7 +76,7 @@ pub(super) const PLANTED: &[Planted] = &[
          FROM chk.outbox WHERE event_id = pg_temp.e(12);
          INSERT INTO topic.records
          SELECT topic, partition, 500, published_at, pg_temp.e(500), causation_id, 5, type, key,
-                value, headers, subject
+                value, headers, subject, customer_id, part, problem, trace_id
          FROM topic.records WHERE event_id = pg_temp.e(12)",
         &["I5", "S7"],
     ),
@@ -88,7 +88,7 @@ pub(super) const PLANTED: &[Planted] = &[
          FROM chk.outbox WHERE event_id = pg_temp.e(6);
          INSERT INTO topic.records
          SELECT topic, partition, 500, published_at, pg_temp.e(500), causation_id, 7, type, key,
-                value, headers, subject, customer_id, part
+                value, headers, subject, customer_id, part, problem, trace_id
          FROM topic.records WHERE event_id = pg_temp.e(6);
          UPDATE chk.fences SET next_offset = 600;
          INSERT INTO chk.processed VALUES ('order', pg_temp.e(500), 0, 500)",
@@ -352,7 +352,7 @@ pub(super) const PLANTED: &[Planted] = &[
         "an event that no outbox knows",
         "INSERT INTO topic.records
          SELECT topic, 1, 500, published_at, pg_temp.e(500), causation_id, version, type, key,
-                value, headers, subject
+                value, headers, subject, customer_id, part, problem, trace_id
          FROM topic.records WHERE event_id = pg_temp.e(12)",
         &["S1"],
     ),
@@ -448,6 +448,16 @@ pub(super) const PLANTED: &[Planted] = &[
          UPDATE topic.records SET type = 'OrderRecalled' WHERE event_id = pg_temp.e(12);
          INSERT INTO chk.processed VALUES ('notification', pg_temp.e(12), 0, 12)",
         &["S7"],
+    ),
+    (
+        "an event in a trace of its own",
+        "UPDATE topic.records SET trace_id = pg_temp.o(2) WHERE event_id = pg_temp.e(12)",
+        &["S8"],
+    ),
+    (
+        "an event in no trace",
+        "UPDATE topic.records SET trace_id = NULL WHERE event_id = pg_temp.e(12)",
+        &["S8"],
     ),
     (
         "an offset past the fence",

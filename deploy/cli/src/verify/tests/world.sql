@@ -9,6 +9,10 @@ $$ SELECT ('0a0a0a0a-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid $$;
 CREATE FUNCTION pg_temp.e(n integer) RETURNS uuid LANGUAGE sql AS
 $$ SELECT ('0e0e0e0e-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid $$;
 
+-- An order's trace has its id here.
+CREATE FUNCTION pg_temp.traceparent(n integer) RETURNS text LANGUAGE sql AS
+$$ SELECT format('00-%s-00f067aa0ba902b7-01', replace(pg_temp.o(n)::text, '-', '')) $$;
+
 INSERT INTO chk.services
 SELECT service, now()
 FROM unnest('{order,inventory,shipment,notification,fraud}'::text[]) AS service;
@@ -60,7 +64,7 @@ INSERT INTO topic.records
 SELECT topic, about, n, now() - interval '1 minute', pg_temp.e(n), pg_temp.e(cause), version, type,
        pg_temp.o(about)::text, decode(lpad(to_hex(n), 32, '0'), 'hex'), '\xaa',
        pg_temp.o(about)::text,
-       CASE WHEN topic = 'order.events' THEN 'alice' END, part, NULL
+       CASE WHEN topic = 'order.events' THEN 'alice' END, part, NULL, pg_temp.o(about)
 FROM story;
 INSERT INTO topic.partitions SELECT DISTINCT topic, partition, 0, 100 FROM topic.records;
 INSERT INTO chk.processed
@@ -68,7 +72,7 @@ SELECT s.service, pg_temp.e(n), 0, n FROM story JOIN chk.subscriptions AS s USIN
 -- The relay sent one of them twice, as it may after a crash.
 INSERT INTO topic.records
 SELECT topic, partition, 60, published_at + interval '1 s', event_id, causation_id, version, type,
-       key, value, headers, subject, customer_id, part, problem
+       key, value, headers, subject, customer_id, part, problem, trace_id
 FROM topic.records WHERE event_id = pg_temp.e(7);
 
 -- Nobody's records, and what became of them: one was rejected, and the other waits behind it.
@@ -99,8 +103,10 @@ FROM chk.subscriptions AS s JOIN topic.partitions AS p USING (topic);
 INSERT INTO chk.committed VALUES ('inventory', 'order.events', 1, 73);
 
 INSERT INTO ord.orders VALUES
-    (pg_temp.o(1), now() - interval '1 minute', 'alice', NULL, '{MUG,TRAY}', '{2,3}'),
-    (pg_temp.o(2), now() - interval '1 minute', 'alice', NULL, '{MUG}', '{1}'),
+    (pg_temp.o(1), now() - interval '1 minute', 'alice', pg_temp.traceparent(1),
+     '{MUG,TRAY}', '{2,3}'),
+    (pg_temp.o(2), now() - interval '1 minute', 'alice', pg_temp.traceparent(2),
+     '{MUG}', '{1}'),
     (pg_temp.o(3), now() - interval '1 minute', 'alice', NULL, '{KNIFE}', '{1}');
 INSERT INTO ord.idempotency_keys
 SELECT id, 'alice', 'key-' || id FROM ord.orders;
