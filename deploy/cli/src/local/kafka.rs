@@ -110,6 +110,10 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 offsets.topic.num.partitions=4
 transaction.state.log.num.partitions=4
+# What is not compacted is read again at each start. When a coordinator's partition changes hands
+# during that, Kafka 4.3.1 may take the first reading for the second, half done, and what it then
+# writes keeps the group from ever being read again.
+offsets.topic.segment.bytes=1048576
 
 # A topic nobody declared is a mistake to be told about.
 auto.create.topics.enable=false
