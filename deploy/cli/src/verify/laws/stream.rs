@@ -139,7 +139,7 @@ pub(super) const POLLS: Law = Law {
 /// The spans themselves are looked at where there is a Jaeger.
 pub(super) const TRACES: Law = Law {
     law: "S8",
-    title: "an order's events are in its trace; 99 % of the newest are one, in all services touched",
+    title: "all of an order's events and services are in one trace (spans: 99 % of the newest)",
     checked: "SELECT count(*) FROM topic.events AS e JOIN ord.orders AS o ON o.id::text = e.key
               WHERE o.traceparent IS NOT NULL",
     violations: &[
