@@ -164,9 +164,8 @@ async fn inspect(
     progress.say("verify", "asks the laws");
     laws::prepare(&mut check).await?;
     let mut laws = laws::check(&mut check).await?;
-    let traced = laws.iter_mut().find(|law| law.law == traces::LAW);
-    if let (Some(jaeger), Some(law)) = (&source.jaeger, traced) {
-        traces::check(&mut check, jaeger, law, progress).await?;
+    for law in laws.iter_mut().filter(|law| law.law == traces::LAW) {
+        traces::check(&mut check, source.jaeger.as_deref(), law, progress).await?;
     }
     let (orders, events) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM ord.orders), (SELECT count(*) FROM topic.events)",

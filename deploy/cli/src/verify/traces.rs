@@ -28,15 +28,23 @@ struct Expected {
     services: BTreeSet<String>,
 }
 
-/// Adds the orders whose spans were looked at.
+/// Adds the orders whose spans were looked at. Where none can be, the law counts as one that checked
+/// nothing, though its events were looked at.
 pub(super) async fn check(
     check: &mut PgConnection,
-    jaeger: &str,
+    jaeger: Option<&str>,
     law: &mut LawResult,
     progress: &Progress,
 ) -> anyhow::Result<()> {
+    let events = std::mem::take(&mut law.checked);
+    let Some(jaeger) = jaeger else {
+        return Ok(());
+    };
     let mut left = newest(check).await?;
     let orders = left.len();
+    if orders == 0 {
+        return Ok(());
+    }
     let mut examples = Vec::new();
     for attempt in 1..=TRIES {
         let mut judged = stream::iter(left)
@@ -64,7 +72,7 @@ pub(super) async fn check(
         }
         tokio::time::sleep(TRY_AGAIN).await;
     }
-    law.checked += i64::try_from(orders)?;
+    law.checked = events + i64::try_from(orders)?;
     if (orders - left.len()) * 100 < orders * GOOD_PERCENT_MIN {
         law.violations += i64::try_from(left.len())?;
         law.examples.extend(examples);
