@@ -28,8 +28,8 @@ struct Expected {
     services: BTreeSet<String>,
 }
 
-/// Adds the orders whose spans were looked at. Where none can be, the law counts as one that checked
-/// nothing, though its events were looked at.
+/// Adds the orders whose spans were looked at. Where none can be, the law counts as one that
+/// checked nothing, though its events were looked at.
 pub(super) async fn check(
     check: &mut PgConnection,
     jaeger: Option<&str>,
