@@ -1,14 +1,16 @@
 //! The frame around a handler: one transaction for a batch's effects, its inbox rows, its outgoing
 //! events, its dead letters and its fence.
 
+mod admission;
 mod again;
+mod error;
 mod letters;
 mod replay;
 mod surge;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use opentelemetry::global::BoxedSpan;
@@ -18,16 +20,17 @@ use tracing::{Instrument, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
 
+use self::admission::Admission;
+pub(crate) use self::error::{BatchError, OBSTACLES};
 use crate::avro::Codec;
-use crate::batch::{Batch, Cause, HandlerError, Received, Reject};
+use crate::batch::{Batch, Cause, Received, Reject};
 use crate::clock::Clock;
 use crate::consumer::ConsumerContext;
 use crate::consumer::decode::{self, Decoded};
 use crate::consumer::record::{Arrived, Record};
 use crate::consumer::registry::{Consumes, EventHandler};
-use crate::consumer::store::{self, Admitted, Progress};
+use crate::consumer::store::Progress;
 use crate::crash;
-use crate::dead_letters::store as letters_store;
 use crate::event::Envelope;
 use crate::kafka::Names;
 use crate::kafka::headers::{self, TRACEPARENT};
@@ -56,64 +59,6 @@ pub(crate) struct Frame<H: EventHandler> {
     rejected: surge::Window,
 }
 
-/// Why a batch did not commit.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BatchError {
-    /// Another consumer has taken a partition over.
-    #[error("a partition of this batch belongs to another consumer now")]
-    Fenced,
-    #[error("waiting for a schema: {0:#}")]
-    Registry(anyhow::Error),
-    #[error("the handler panicked: {0}")]
-    Panicked(String),
-    /// More is invalid than can be by chance: rather stop than fill the dead letters.
-    #[error(transparent)]
-    Surge(#[from] surge::Surge),
-    #[error(transparent)]
-    Handler(#[from] HandlerError),
-}
-
-impl From<sqlx::Error> for BatchError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Handler(error.into())
-    }
-}
-
-impl BatchError {
-    /// Time will mend it: the whole batch comes again, in order, and counts no attempt.
-    pub(crate) fn is_transient(&self) -> bool {
-        match self {
-            Self::Fenced | Self::Panicked(_) => false,
-            Self::Registry(_) | Self::Surge(_) => true,
-            Self::Handler(HandlerError::Database(error)) => crate::db::is_transient(error),
-            Self::Handler(HandlerError::Other(_)) => false,
-        }
-    }
-
-    /// By which a dead letter is grouped that it is the reason for.
-    pub(crate) fn code(&self) -> &'static str {
-        match self {
-            Self::Panicked(_) => "handler-panicked",
-            _ => "handler-failed",
-        }
-    }
-
-    /// What the service is not ready for while this lasts.
-    pub(crate) fn obstacle(&self) -> &'static str {
-        match self {
-            Self::Surge(_) => DEAD_LETTERS,
-            Self::Registry(_) => SCHEMA_REGISTRY,
-            _ => DATABASE,
-        }
-    }
-}
-
-const DATABASE: &str = "consumer-database";
-const DEAD_LETTERS: &str = "dead-letters";
-const SCHEMA_REGISTRY: &str = "schema-registry";
-/// What may keep a batch waiting.
-pub(crate) const OBSTACLES: [&str; 3] = [DATABASE, DEAD_LETTERS, SCHEMA_REGISTRY];
-
 /// A record after everything that can be done without its transaction.
 enum Prepared<I> {
     Event(Decoded<I>),
@@ -135,17 +80,6 @@ impl<I> Prepared<I> {
 
 /// What is known of records before they are looked at, by their place in the batch.
 type Verdicts = HashMap<usize, Reject>;
-
-/// By what right a batch has effects.
-#[derive(Clone, Copy)]
-enum Admission<'a> {
-    /// It is what comes next in its partitions, whose fence it moves.
-    Next(&'a [Progress]),
-    /// It is read once more; only what was never seen has an effect.
-    Again,
-    /// It is dead letters that an operator settles. These were still unsettled.
-    Released(&'a HashSet<Uuid>),
-}
 
 /// Whether what was tried is to stay.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -403,57 +337,6 @@ impl<H: EventHandler> Frame<H> {
         Ok(Tried::Done(outcome))
     }
 
-    /// Duplicates come in swarms, after a crash or a rebalance. So a batch is taken to be new as a
-    /// whole if the one before it was; where that is wrong, a key is violated, and the slower way
-    /// is taken.
-    async fn admit(
-        &self,
-        tx: &mut PgConnection,
-        records: &[Arrived<H::Incoming>],
-        admission: Admission<'_>,
-        prepared: &[Prepared<H::Incoming>],
-    ) -> Result<Admitted, BatchError> {
-        let ids: Vec<Uuid> = prepared.iter().map(Prepared::id).collect();
-        let progress = match admission {
-            Admission::Next(progress) => progress,
-            Admission::Again => {
-                lock_partitions(tx, records).await?;
-                return Ok(store::admit_again(tx, &ids).await?);
-            }
-            Admission::Released(unsettled) => {
-                let now = store::now(tx).await?;
-                return Ok(Admitted::released(now, unsettled));
-            }
-        };
-        let admitted = if self.all_new.load(Ordering::Relaxed) {
-            match store::admit_new(tx, progress, &ids).await {
-                Err(error) if store::is_known(&error) => {
-                    store::begin_again(tx).await?;
-                    self.admit_some(tx, progress, &ids).await?
-                }
-                admitted => admitted?,
-            }
-        } else {
-            self.admit_some(tx, progress, &ids).await?
-        };
-        if usize::try_from(admitted.fenced) != Ok(progress.len()) {
-            return Err(BatchError::Fenced);
-        }
-        Ok(admitted)
-    }
-
-    async fn admit_some(
-        &self,
-        tx: &mut PgConnection,
-        progress: &[Progress],
-        ids: &[Uuid],
-    ) -> Result<Admitted, sqlx::Error> {
-        let admitted = store::admit(tx, progress, ids).await?;
-        let all_new = admitted.first_seen.len() == ids.len();
-        self.all_new.store(all_new, Ordering::Relaxed);
-        Ok(admitted)
-    }
-
     /// The record's own span continues its trace, and what follows from it continues that.
     fn receive(
         &self,
@@ -488,21 +371,6 @@ impl<H: EventHandler> Frame<H> {
             received_at: record.received_at,
         }
     }
-}
-
-/// No batch of these partitions commits meanwhile.
-async fn lock_partitions<I>(
-    tx: &mut PgConnection,
-    records: &[Arrived<I>],
-) -> Result<(), sqlx::Error> {
-    let partitions: BTreeSet<_> = records
-        .iter()
-        .map(|arrived| (arrived.record.topic, arrived.record.partition))
-        .collect();
-    for (topic, partition) in partitions {
-        letters_store::lock_partition(tx, topic, partition).await?;
-    }
-    Ok(())
 }
 
 #[derive(Default)]
