@@ -161,7 +161,7 @@ impl Profile {
                 skews: of(30),
                 aborts: of(50),
                 rolls: of(10),
-                poison: of(100_000),
+                poison: of(105_000),
                 republished: 20,
             },
         }

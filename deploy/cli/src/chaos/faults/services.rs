@@ -233,14 +233,16 @@ pub(super) async fn skew(
 pub(super) async fn roll(arena: &Arena) -> anyhow::Result<Seen> {
     let mut stopped = Vec::new();
     for (number, member) in arena.members().enumerate() {
+        let mut then = "";
         if let Some(previous) = arena.previous_binary.as_ref().filter(|_| number % 2 == 0) {
             let mut program = member.program.clone();
             program.program.clone_from(previous);
             member.next(program);
+            then = ", for a while of the previous program";
         }
         let status = member.terminate().await?;
         member.until_ready().await?;
-        stopped.push(format!("{} {status}", member.name));
+        stopped.push(format!("{} {status}{then}", member.name));
     }
     if arena.previous_binary.is_some() {
         tokio::time::sleep(Duration::from_secs(5)).await;
