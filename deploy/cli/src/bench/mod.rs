@@ -201,15 +201,15 @@ impl Bench {
         progress: &Progress,
     ) -> anyhow::Result<Summary> {
         let plan = Plan {
-            rounds: self.rounds.unwrap_or(if self.quick { 2 } else { 5 }),
+            rounds: self.rounds.unwrap_or(if self.quick { 2 } else { 3 }),
             report,
             progress,
         };
         let size = |full, quick| self.n.unwrap_or(if self.quick { quick } else { full });
-        let rows = size(1_000_000, 300_000);
-        let disturbed = |by| Disturbed::new(by, size(1_000_000, 300_000));
+        let rows = size(500_000, 300_000);
+        let disturbed = |by| Disturbed::new(by, size(500_000, 300_000));
         let load = saga::Load {
-            orders: size(20_000, 5_000),
+            orders: size(10_000, 5_000),
             clients: self.clients,
             progress: progress.clone(),
         };
@@ -219,7 +219,7 @@ impl Bench {
         };
         match name {
             Name::ApplyDrain => {
-                let events = size(1_000_000, 300_000);
+                let events = size(500_000, 300_000);
                 plan.run(parts, ApplyDrain::new(events)).await
             }
             Name::ApplyDrainDup => plan.run(parts, disturbed(Disturbance::Repeats)).await,
@@ -233,7 +233,7 @@ impl Bench {
             Name::TwoInstances => plan.run(parts, disturbed(Disturbance::TwoInstances)).await,
             Name::FourInstances => plan.run(parts, disturbed(Disturbance::FourInstances)).await,
             Name::Intake => {
-                let orders = size(50_000, 20_000);
+                let orders = size(30_000, 20_000);
                 plan.run(parts, Intake::new(orders, self.clients)).await
             }
             Name::Relay => plan.run(parts, Relay::new(rows)).await,
@@ -253,7 +253,7 @@ impl Bench {
                 Plan { rounds: 1, ..plan }.run(parts, soak).await
             }
             Name::Codec => {
-                let events = size(2_000_000, 500_000);
+                let events = size(1_000_000, 500_000);
                 plan.run(parts, CodecBench::new(events)).await
             }
             Name::Monolith | Name::All | Name::Report => {
