@@ -25,8 +25,8 @@ use crate::kafka::headers::Packed;
 use crate::telemetry::metrics;
 
 const POLL_WAIT: Duration = Duration::from_millis(100);
-/// Committing each batch would cost the broker more than the repeats it avoids: a commit is a record
-/// per partition, to be read again at the broker's next start, and the fence is the truth.
+/// Committing each batch would cost the broker more than the repeats it avoids: a commit is a
+/// record per partition, to be read again at the broker's next start, and the fence is the truth.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// A worker that is busy for longer makes the poller pause its partitions and go on polling.
 const PAUSE_AFTER: Duration = Duration::from_secs(2);
