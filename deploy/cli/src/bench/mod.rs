@@ -206,8 +206,8 @@ impl Bench {
             progress,
         };
         let size = |full, quick| self.n.unwrap_or(if self.quick { quick } else { full });
-        let rows = size(500_000, 300_000);
-        let disturbed = |by| Disturbed::new(by, size(500_000, 300_000));
+        let records = size(500_000, 300_000);
+        let disturbed = |by| Disturbed::new(by, records);
         let load = saga::Load {
             orders: size(10_000, 5_000),
             clients: self.clients,
@@ -218,10 +218,7 @@ impl Bench {
                 .await
         };
         match name {
-            Name::ApplyDrain => {
-                let events = size(500_000, 300_000);
-                plan.run(parts, ApplyDrain::new(events)).await
-            }
+            Name::ApplyDrain => plan.run(parts, ApplyDrain::new(records)).await,
             Name::ApplyDrainDup => plan.run(parts, disturbed(Disturbance::Repeats)).await,
             Name::HotSku => plan.run(parts, disturbed(Disturbance::HotSku)).await,
             Name::HistoryGrowth => {
@@ -236,8 +233,8 @@ impl Bench {
                 let orders = size(30_000, 20_000);
                 plan.run(parts, Intake::new(orders, self.clients)).await
             }
-            Name::Relay => plan.run(parts, Relay::new(rows)).await,
-            Name::RelayPinned => plan.run(parts, Relay::pinned(rows)).await,
+            Name::Relay => plan.run(parts, Relay::new(records)).await,
+            Name::RelayPinned => plan.run(parts, Relay::pinned(records)).await,
             Name::Saga => plan.run(parts, Saga::new(load.clone())).await,
             Name::SagaLatency => saga(Meanwhile::Nothing).await,
             Name::RollingRestart => saga(Meanwhile::Restarts).await,
