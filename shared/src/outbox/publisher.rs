@@ -20,7 +20,7 @@ use opentelemetry::trace::Span;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{
-    BaseRecord, DeliveryResult, Producer, ProducerContext, PurgeConfig, ThreadedProducer,
+    BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext, PurgeConfig,
 };
 use rdkafka::{ClientConfig, ClientContext, Message as _};
 use tokio::sync::Notify;
@@ -32,6 +32,8 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(3600);
 /// Partitions may be added while we run; as often as librdkafka itself looks.
 const PARTITIONS_KNOWN_FOR: Duration = Duration::from_secs(30);
 const METADATA_WITHIN: Duration = Duration::from_secs(2);
+/// Reports are served at once; this is how soon their thread sees that it is no longer needed.
+const REPORTS_WAIT: Duration = Duration::from_secs(1);
 /// How long the records of the last commits before a stop may take.
 pub(super) const LAST_RECORDS_WITHIN: Duration = Duration::from_secs(3);
 
@@ -120,15 +122,17 @@ struct Partitions {
 }
 
 pub(super) struct Publisher {
-    producer: ThreadedProducer<Reports>,
+    producer: Arc<BaseProducer<Reports>>,
     topics: HashMap<String, Partitions>,
     stopping: CancellationToken,
 }
 
 impl Publisher {
     pub(super) fn new(client: &ClientConfig, stopping: CancellationToken) -> anyhow::Result<Self> {
+        let producer = Arc::new(client.create_with_context(Reports)?);
+        serve_reports(&producer)?;
         Ok(Self {
-            producer: client.create_with_context(Reports)?,
+            producer,
             topics: HashMap::new(),
             stopping,
         })
@@ -154,12 +158,6 @@ impl Publisher {
         self.arrived(&alone)
             .await
             .with_context(|| format!("the first record in partition {partition} of {topic}"))
-    }
-
-    /// Drops what is on its way.
-    pub(super) fn purge(&self) {
-        self.producer
-            .purge(PurgeConfig::default().queue().inflight());
     }
 
     async fn partitions(&mut self, topic: &str) -> anyhow::Result<&mut Partitions> {
@@ -188,7 +186,7 @@ impl Publisher {
     }
 
     async fn count_partitions(&self, topic: &str) -> anyhow::Result<usize> {
-        let (producer, name) = (self.producer.clone(), topic.to_owned());
+        let (producer, name) = (Arc::clone(&self.producer), topic.to_owned());
         let asked = tokio::task::spawn_blocking(move || {
             let metadata = producer
                 .client()
@@ -259,6 +257,29 @@ impl Publisher {
         ensure!(!delivery.has_failed(), "it was not delivered");
         Ok(())
     }
+}
+
+/// What is on its way is dropped at once: the next publisher begins before it.
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.producer
+            .purge(PurgeConfig::default().queue().inflight());
+    }
+}
+
+/// For as long as somebody has the producer. The client's own `ThreadedProducer` does this ten
+/// times a second and spins through the last millisecond of each, which is all that an idle service
+/// would do.
+fn serve_reports(producer: &Arc<BaseProducer<Reports>>) -> std::io::Result<()> {
+    let producer = Arc::downgrade(producer);
+    std::thread::Builder::new()
+        .name("relay-reports".to_owned())
+        .spawn(move || {
+            while let Some(producer) = producer.upgrade() {
+                producer.poll(REPORTS_WAIT);
+            }
+        })?;
+    Ok(())
 }
 
 /// What librdkafka chooses by default, so that a key stays where it always was.

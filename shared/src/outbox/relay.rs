@@ -333,7 +333,6 @@ impl Session<'_> {
             }
         }
         // What is left is published again after the next start.
-        publisher.purge();
         Ok(())
     }
 }
