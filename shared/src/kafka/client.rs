@@ -26,8 +26,11 @@ pub fn consumer(config: &CommonConfig, group: &str, client_id: &str) -> ClientCo
         // How long the broker holds a request that it has nothing for; what arrives is sent at
         // once. At 10 ms five idle services cost a third of a core.
         .set("fetch.wait.max.ms", "100")
-        // The default buffers 64 MB per consumer; a batch is a few hundred kB.
+        // The default buffers 64 MB per consumer; a batch is a few hundred kB. What a fetch brings
+        // comes on top, four times as large once it is unpacked.
         .set("queued.max.messages.kbytes", "8192")
+        .set("max.partition.fetch.bytes", "262144")
+        .set("fetch.max.bytes", "1048576")
         .set("fetch.queue.backoff.ms", "2")
         // Where lag and progress are read from.
         .set("statistics.interval.ms", "5000")
