@@ -8,6 +8,11 @@
 
 #![recursion_limit = "256"]
 
+/// Gives back what a burst has left, which the system's own keeps in pieces: records are allocated
+/// by the thread that polls and freed by the one that works.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 pub mod config;
 pub mod rail;
 /// The boot path of every binary.
