@@ -24,7 +24,7 @@ const STANDS_STILL_MAX: Duration = Duration::from_secs(60);
 const WAREHOUSE_STEP_MS: &str = "50";
 
 /// Orders that are not decided yet, and those that have not ended.
-pub(super) const UNDECIDED: &str = "SELECT count(*) FROM sagas WHERE state = 'pending'";
+const UNDECIDED: &str = "SELECT count(*) FROM sagas WHERE state = 'pending'";
 const UNENDED: &str = "SELECT count(*) FROM sagas WHERE state NOT IN ('completed', 'cancelled')";
 const UNSENT: &str = "SELECT count(*) FROM notifications WHERE state = 'pending'";
 
@@ -123,11 +123,7 @@ impl Stage<'_> {
         self.until_none("notification", UNSENT).await
     }
 
-    pub(super) async fn until_none(
-        &self,
-        service: &str,
-        question: &'static str,
-    ) -> anyhow::Result<()> {
+    async fn until_none(&self, service: &str, question: &'static str) -> anyhow::Result<()> {
         let mut connection = PgConnection::connect(&self.world.databases[service]).await?;
         let mut last = (i64::MAX, Instant::now());
         loop {
