@@ -268,8 +268,8 @@ impl Drop for Publisher {
 }
 
 /// For as long as somebody has the producer. The client's own `ThreadedProducer` does this ten
-/// times a second and spins through the last millisecond of each, which is all that an idle service
-/// would do.
+/// times a second and spins through the last millisecond of each: two thirds of what an idle
+/// service would do.
 fn serve_reports(producer: &Arc<BaseProducer<Reports>>) -> std::io::Result<()> {
     let producer = Arc::downgrade(producer);
     std::thread::Builder::new()
