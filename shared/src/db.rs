@@ -17,11 +17,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(900);
 /// No statement of ours takes this long; a lock queue might.
 const STATEMENT_TIMEOUT_MS: &str = "30000";
 
-pub async fn connect(url: &str, connections_max: u32, name: &str) -> anyhow::Result<PgPool> {
-    Ok(PgPoolOptions::new()
+pub(crate) fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
+    PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_lazy_with(options(url, name)?))
+        .connect_lazy_with(options)
 }
 
 /// A pool for many who ask at the same time. Cheap to clone.
@@ -84,7 +84,15 @@ impl DerefMut for Connection {
     }
 }
 
-/// Options for the connections that consumer and relay hold for good.
+/// The same for the service's own work: what it does all day, by key and for a few rows at a time.
+///
+/// Planning such a statement takes as long as running it, and Postgres would do so each time: with
+/// the values at hand it expects fewer rows, and calls that the better plan.
+pub(crate) fn options_of_own_work(url: &str, name: &str) -> anyhow::Result<PgConnectOptions> {
+    Ok(options(url, name)?.options([("plan_cache_mode", "force_generic_plan")]))
+}
+
+/// What every connection of ours has in common.
 pub fn options(url: &str, name: &str) -> anyhow::Result<PgConnectOptions> {
     let options: PgConnectOptions = url
         .parse()

@@ -67,7 +67,7 @@ impl<H: EventHandler> Driver<H> {
         let consumes: Consumes<H::Incoming> = H::consumes();
         let schemas = consumes.schemas().iter().chain(publishes).copied();
         let codec = Codec::load(Registry::new(registry_url)?, pool, schemas).await?;
-        let database = db::options(database_url, service)?;
+        let database = db::options_of_own_work(database_url, service)?;
         let context = ConsumerContext {
             service,
             client: rdkafka::ClientConfig::new(),

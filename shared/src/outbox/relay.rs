@@ -106,12 +106,6 @@ impl Relay {
             .database
             .clone()
             .application_name(&self.application_name)
-            // One plan for good: planning over all days costs more than reading, and a plan made
-            // without knowing the values must not prefer to read everything.
-            .options([
-                ("plan_cache_mode", "force_generic_plan"),
-                ("enable_seqscan", "off"),
-            ])
             .connect()
             .await
             .context("cannot connect to Postgres")?;

@@ -142,12 +142,10 @@ pub async fn start(
     // Port 0 asks for any free one.
     let (api_addr, ops_addr) = (api_listener.local_addr()?, ops_listener.local_addr()?);
     let verifier = Verifier::new(&config.auth)?;
-    let pool = db::connect(
-        &config.database_url,
+    let pool = db::pool(
+        db::options_of_own_work(&config.database_url, service.name)?,
         config.database_connections_max,
-        service.name,
-    )
-    .await?;
+    );
 
     let waiting = |error: &anyhow::Error| {
         tracing::warn!(error = %error, "Not ready to start yet: {error:#}");
@@ -179,7 +177,7 @@ pub async fn start(
     let relay = Relay::new(
         RelayConfig {
             service: service.name,
-            database: db::options(&config.database_url, service.name)?,
+            database: db::options_of_own_work(&config.database_url, service.name)?,
             producer: producer_client,
             names: names.clone(),
             conversation: service.conversation,
@@ -192,16 +190,14 @@ pub async fn start(
     let relay_stopping = relay.stopping().clone();
     let handlers_done = CancellationToken::new();
 
+    let consumer_database =
+        db::options_of_own_work(&config.database_url, &format!("{}/consumer", service.name))?;
     let consumer = service.consumer.map(|consumer| {
         consumer.build(ConsumerContext {
             service: service.name,
             client: consumer_client,
             names,
-            database: match db::options(&config.database_url, &format!("{}/consumer", service.name))
-            {
-                Ok(options) => options,
-                Err(_) => unreachable!("the address was parsed above"),
-            },
+            database: consumer_database,
             batch_records_max: config.batch_records_max,
             dead_letters_surge: config.dead_letters_surge,
             codec,
@@ -213,12 +209,10 @@ pub async fn start(
         })
     });
     // Or so many requests could come that the service's own work finds no connection.
-    let pool_of_requests = db::connect(
-        &config.database_url,
+    let pool_of_requests = db::pool(
+        db::options(&config.database_url, &format!("{}/api", service.name))?,
         config.database_connections_max,
-        &format!("{}/api", service.name),
-    )
-    .await?;
+    );
     let routes = service
         .routes
         .map(|routes| routes(rail.over(Connections::of(pool_of_requests))))
