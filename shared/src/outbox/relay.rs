@@ -130,13 +130,19 @@ impl Relay {
                 balance_at = Instant::now() + BALANCE;
                 read = true;
             }
-            if read && !session.shards.is_empty() {
-                session
-                    .publish_visible(&mut connection, &mut publisher)
-                    .await?;
+            // What is committed while records are on their way goes out together when they have
+            // arrived: under load each read and each request carries more, and a lone row waits
+            // for nothing.
+            if read && !session.is_waiting_for_the_broker() {
+                if !session.shards.is_empty() {
+                    session
+                        .publish_visible(&mut connection, &mut publisher)
+                        .await?;
+                }
+                read = false;
             }
             session.settle(&mut connection, false).await?;
-            read = session.wait().await;
+            read |= session.wait().await;
         }
         session.finish(&mut connection, &mut publisher).await
     }
@@ -248,6 +254,11 @@ impl Session<'_> {
             });
         }
         Ok(())
+    }
+
+    fn is_waiting_for_the_broker(&self) -> bool {
+        let last = self.in_flight.back();
+        last.is_some_and(|last| last.delivery.is_outstanding())
     }
 
     /// Moves the watermark over everything that is acknowledged.
