@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 use crate::telemetry::metrics;
 use crate::{dead_letters, outbox};
 
-/// Partitions are made a week ahead, so a missed day stops nothing.
-const PARTITION_DAYS_AHEAD: i32 = 7;
+/// A missed day stops nothing. Each day is one more place for the relay to look.
+const PARTITION_DAYS_AHEAD: i32 = 2;
 /// What the outbox can publish again.
 const OUTBOX_DAYS: i32 = 7;
 /// Longer than the topics keep records (7 days), so nothing that can return acts twice.
