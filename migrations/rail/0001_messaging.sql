@@ -38,6 +38,21 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_tx_id ON outbox (tx_id);
 CREATE TABLE outbox_default PARTITION OF outbox DEFAULT;
 
+-- What is passed for a set of them. One array of rows is unpacked at a third of the price of nine
+-- arrays of columns, which counts where a transaction has a row or two. A type of its own, so that a
+-- column can be added to the table under a running service.
+CREATE TYPE outbox_row AS (
+    event_id     uuid,
+    causation_id uuid,
+    version      integer,
+    shard        smallint,
+    type         text,
+    topic        text,
+    key          text,
+    headers      bytea,
+    payload      bytea
+);
+
 -- Rows of transactions below the watermark are surely published. One row per shard; who holds the
 -- shard's advisory lock moves it.
 CREATE TABLE outbox_watermark (

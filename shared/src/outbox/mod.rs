@@ -69,7 +69,7 @@ pub(crate) async fn enqueue_with(
     outgoing: &Outgoing,
     dead_letters: Vec<DeadLetter>,
 ) -> Result<bool, sqlx::Error> {
-    let mut rows = store::NewRows::with_capacity(outgoing.events.len() + dead_letters.len());
+    let mut rows = Vec::with_capacity(outgoing.events.len() + dead_letters.len());
     for outgoing in &outgoing.events {
         let schema = outgoing.event.schema();
         let key = outgoing.event.partition_key();

@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
+use sqlx::postgres::{PgHasArrayType, PgTypeInfo, Postgres};
 use sqlx::{PgConnection, PgExecutor, PgPool, Row};
 use uuid::Uuid;
 
 use super::snapshot::Snapshot;
 
+#[derive(sqlx::Encode)]
 pub(super) struct NewRow {
     pub(super) event_id: Uuid,
     pub(super) causation_id: Uuid,
@@ -22,74 +24,31 @@ pub(super) struct NewRow {
     pub(super) payload: Option<Vec<u8>>,
 }
 
-/// Columns side by side, as `unnest` wants them.
-#[derive(Default)]
-pub(super) struct NewRows {
-    event_ids: Vec<Uuid>,
-    causation_ids: Vec<Uuid>,
-    versions: Vec<Option<i32>>,
-    shards: Vec<i16>,
-    types: Vec<Cow<'static, str>>,
-    topics: Vec<Cow<'static, str>>,
-    keys: Vec<Option<String>>,
-    headers: Vec<Vec<u8>>,
-    payloads: Vec<Option<Vec<u8>>>,
+impl sqlx::Type<Postgres> for NewRow {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_name("outbox_row")
+    }
 }
 
-impl NewRows {
-    pub(super) fn with_capacity(rows: usize) -> Self {
-        Self {
-            event_ids: Vec::with_capacity(rows),
-            causation_ids: Vec::with_capacity(rows),
-            versions: Vec::with_capacity(rows),
-            shards: Vec::with_capacity(rows),
-            types: Vec::with_capacity(rows),
-            topics: Vec::with_capacity(rows),
-            keys: Vec::with_capacity(rows),
-            headers: Vec::with_capacity(rows),
-            payloads: Vec::with_capacity(rows),
-        }
-    }
-
-    pub(super) fn push(&mut self, row: NewRow) {
-        self.event_ids.push(row.event_id);
-        self.causation_ids.push(row.causation_id);
-        self.versions.push(row.version);
-        self.shards.push(row.shard);
-        self.types.push(row.event_type);
-        self.topics.push(row.topic);
-        self.keys.push(row.key);
-        self.headers.push(row.headers);
-        self.payloads.push(row.payload);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.event_ids.is_empty()
+impl PgHasArrayType for NewRow {
+    fn array_type_info() -> PgTypeInfo {
+        PgTypeInfo::array_of("outbox_row")
     }
 }
 
 /// The ordinal keeps the order of the fold: ids of one key must rise with its versions.
-pub(super) async fn insert(tx: &mut PgConnection, rows: NewRows) -> Result<(), sqlx::Error> {
+pub(super) async fn insert(tx: &mut PgConnection, rows: Vec<NewRow>) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO outbox
              (event_id, causation_id, version, shard, type, topic, key, headers, payload)
          SELECT event_id, causation_id, version, shard, type, topic, key, headers, payload
-         FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::smallint[], $5::text[], $6::text[],
-                     $7::text[], $8::bytea[], $9::bytea[])
+         FROM unnest($1::outbox_row[])
               WITH ORDINALITY
               AS row(event_id, causation_id, version, shard, type, topic, key, headers, payload,
                      ordinal)
          ORDER BY ordinal",
     )
-    .bind(rows.event_ids)
-    .bind(rows.causation_ids)
-    .bind(rows.versions)
-    .bind(rows.shards)
-    .bind(rows.types)
-    .bind(rows.topics)
-    .bind(rows.keys)
-    .bind(rows.headers)
-    .bind(rows.payloads)
+    .bind(rows)
     .execute(tx)
     .await?;
     Ok(())
