@@ -9,11 +9,11 @@ use shared::batch::Outgoing;
 use sqlx::PgConnection;
 use tokio::time::MissedTickBehavior;
 
-use crate::store::{self, Due};
+use crate::store::{self, Due, Listed};
 use crate::warehouse::{Action, Warehouse, Work, fold};
 
 /// As many lists take a step in one transaction, and as many labels are booked at a time.
-const LISTS_MAX: i64 = 200;
+const LISTS_MAX: usize = 200;
 /// Looking more often than this finds nothing new.
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(20);
 /// Looking less often than this makes short steps of the last one long.
@@ -38,30 +38,43 @@ pub(crate) async fn run(warehouse: Warehouse, pace: Pace) -> anyhow::Result<()> 
             () = stopping.cancelled() => return Ok(()),
             _ = look.tick() => {}
         }
-        let mut full = true;
-        while full && !stopping.is_cancelled() {
-            let walked = walk(&warehouse, pace).await?;
-            let dispatched = dispatch(&warehouse, pace).await?;
-            full = walked || dispatched;
-        }
+        while look_once(&warehouse, pace).await? && !stopping.is_cancelled() {}
     }
 }
 
-/// Everything but dispatch. True when there may be more.
-async fn walk(warehouse: &Warehouse, pace: Pace) -> Result<bool, sqlx::Error> {
-    let walked = warehouse
+/// Takes the steps that are due. True when there may be more.
+async fn look_once(warehouse: &Warehouse, pace: Pace) -> anyhow::Result<bool> {
+    let lease = 2 * warehouse.carrier_timeout;
+    let (walked, packed) = warehouse
         .rail
-        .transact(move |tx, now| walk_once(tx, now, pace).boxed())
+        .transact(move |tx, now| {
+            async move {
+                let (rested, until) = (now - rest(pace), now + lease);
+                let claimed = store::claim_packed(tx, now, rested, until, LISTS_MAX).await?;
+                let packed = store::find_lists(&mut *tx, &claimed).await?;
+                let (walked, outgoing) = walk(tx, now, pace).await?;
+                Ok::<_, sqlx::Error>(((walked, packed), outgoing))
+            }
+            .boxed()
+        })
         .await?;
-    Ok(walked == LISTS_MAX)
+    let full = [walked, packed.len()].contains(&LISTS_MAX);
+    if !packed.is_empty() {
+        dispatch(warehouse, packed).await?;
+    }
+    Ok(full)
 }
 
-async fn walk_once(
+/// Everything but dispatch.
+async fn walk(
     tx: &mut PgConnection,
     now: DateTime<Utc>,
     pace: Pace,
-) -> Result<(i64, Outgoing), sqlx::Error> {
+) -> Result<(usize, Outgoing), sqlx::Error> {
     let due = store::claim_due(tx, now, now - rest(pace), LISTS_MAX).await?;
+    if due.is_empty() {
+        return Ok((0, Outgoing::none()));
+    }
     let orders = due.iter().map(|due| due.order_id).collect();
     let mut fulfilments = store::load_fulfilments(tx, orders).await?;
 
@@ -71,8 +84,7 @@ async fn walk_once(
 
     store::save_fulfilments(tx, &fulfilments).await?;
 
-    let claimed = i64::try_from(due.len()).expect("the claim is limited");
-    Ok((claimed, outgoing))
+    Ok((due.len(), outgoing))
 }
 
 fn next_steps(due: &Due, pace: Pace) -> Vec<Work> {
@@ -91,35 +103,16 @@ fn next_steps(due: &Due, pace: Pace) -> Vec<Work> {
     actions.into_iter().map(work).collect()
 }
 
-/// Books labels for packed lists, all at a time, and folds what the carrier said. True when there
-/// may be more.
-async fn dispatch(warehouse: &Warehouse, pace: Pace) -> Result<bool, sqlx::Error> {
-    let lease = 2 * warehouse.carrier_timeout;
-    let claimed = warehouse
-        .rail
-        .transact(move |tx, now| {
-            async move {
-                let until = now + lease;
-                let ids = store::claim_packed(tx, now, now - rest(pace), until, LISTS_MAX).await?;
-                Ok::<_, sqlx::Error>((ids, Outgoing::none()))
-            }
-            .boxed()
-        })
-        .await?;
-    if claimed.is_empty() {
-        return Ok(false);
-    }
-
-    let listed = store::find_lists(&mut *warehouse.rail.connection().await?, &claimed).await?;
-    let work = join_all(listed.iter().map(async |listed| Work {
+/// Books labels for packed lists, all at a time, and folds what the carrier said.
+async fn dispatch(warehouse: &Warehouse, packed: Vec<Listed>) -> anyhow::Result<()> {
+    let work = join_all(packed.iter().map(async |listed| Work {
         order_id: listed.order_id,
         list_id: listed.list.id,
         action: warehouse.book(listed).await,
     }))
     .await;
     warehouse.take(work).await?;
-
-    Ok(i64::try_from(claimed.len()).expect("the claim is limited") == LISTS_MAX)
+    Ok(())
 }
 
 fn rest(pace: Pace) -> TimeDelta {

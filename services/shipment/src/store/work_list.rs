@@ -83,6 +83,9 @@ pub(crate) async fn find_lists(
     db: impl PgExecutor<'_>,
     ids: &[Uuid],
 ) -> Result<Vec<Listed>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = sqlx::query_as(select_listed!("WHERE p.id = ANY($1) ORDER BY p.id"))
         .bind(ids)
         .fetch_all(db)
@@ -165,7 +168,7 @@ pub(crate) async fn claim_due(
     tx: &mut PgConnection,
     now: DateTime<Utc>,
     rested: DateTime<Utc>,
-    limit: i64,
+    limit: usize,
 ) -> Result<Vec<Due>, sqlx::Error> {
     sqlx::query_as(
         "SELECT p.order_id, p.id AS list_id, p.state
@@ -180,7 +183,7 @@ pub(crate) async fn claim_due(
     )
     .bind(now)
     .bind(rested)
-    .bind(limit)
+    .bind(i64::try_from(limit).expect("a claim is a few hundred lists"))
     .fetch_all(tx)
     .await
 }
@@ -193,7 +196,7 @@ pub(crate) async fn claim_packed(
     now: DateTime<Utc>,
     rested: DateTime<Utc>,
     until: DateTime<Utc>,
-    limit: i64,
+    limit: usize,
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar(
         "WITH due AS (
@@ -216,7 +219,7 @@ pub(crate) async fn claim_packed(
     .bind(now)
     .bind(rested)
     .bind(until)
-    .bind(limit)
+    .bind(i64::try_from(limit).expect("a claim is a few hundred lists"))
     .fetch_all(tx)
     .await
 }
