@@ -1,13 +1,17 @@
 //! Who is calling: a JWT, checked against the configured issuer, audience and key.
 
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::{Context, bail};
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::{header, request::Parts};
 use clap::Args;
 use jsonwebtoken::jwk::JwkSet;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, Validation, decode, decode_header, get_current_timestamp,
+};
+use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -20,6 +24,10 @@ use super::limits;
 const LEEWAY_S: u64 = 60;
 /// An unknown key id makes us look at the key set again, at most this often.
 const JWKS_REFRESH_MIN: Duration = Duration::from_secs(10);
+/// Checking a signature is a quarter of what a request costs order, and a caller comes with the
+/// same token again. For so long, and never beyond its end, it is not checked anew.
+const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not zero");
 
 /// Whose private key lies in every developer's folder.
 pub const DEVELOPMENT_ISSUER: &str = "ticketrail-dev";
@@ -95,6 +103,21 @@ struct Inner {
     validation: Validation,
     algorithm: Algorithm,
     keys: Keys,
+    remembered: Mutex<LruCache<String, Remembered>>,
+}
+
+/// What a token was found to say.
+struct Remembered {
+    caller: Caller,
+    exp: i64,
+    checked_at: Instant,
+}
+
+impl Remembered {
+    fn holds(&self) -> bool {
+        self.checked_at.elapsed() < REMEMBERED_FOR
+            && get_current_timestamp().cast_signed() <= self.exp.saturating_add_unsigned(LEEWAY_S)
+    }
 }
 
 enum Keys {
@@ -130,10 +153,43 @@ impl Verifier {
             validation,
             algorithm: config.jwt_algorithm,
             keys,
+            remembered: Mutex::new(LruCache::new(REMEMBERED_MAX)),
         })))
     }
 
     pub async fn verify(&self, token: &str) -> Result<Caller, ApiError> {
+        if let Some(caller) = self.recall(token) {
+            return Ok(caller);
+        }
+        let claims = self.check(token).await?;
+        let remembered = Remembered {
+            caller: Caller {
+                subject: claims.sub,
+                scopes: claims
+                    .scope
+                    .split_ascii_whitespace()
+                    .map(str::to_owned)
+                    .collect(),
+            },
+            exp: claims.exp,
+            checked_at: Instant::now(),
+        };
+        let caller = remembered.caller.clone();
+        self.remembered().put(token.to_owned(), remembered);
+        Ok(caller)
+    }
+
+    fn recall(&self, token: &str) -> Option<Caller> {
+        let mut all = self.remembered();
+        let known = all.get(token)?;
+        known.holds().then(|| known.caller.clone())
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, LruCache<String, Remembered>> {
+        self.0.remembered.lock().expect("no holder panics")
+    }
+
+    async fn check(&self, token: &str) -> Result<Claims, ApiError> {
         let header = decode_header(token).map_err(refused)?;
         if header.alg != self.0.algorithm {
             return Err(ApiError::unauthorized(format!(
@@ -158,14 +214,7 @@ impl Verifier {
         {
             return Err(ApiError::unauthorized("the token's `sub` is not usable"));
         }
-        Ok(Caller {
-            subject: claims.sub,
-            scopes: claims
-                .scope
-                .split_ascii_whitespace()
-                .map(str::to_owned)
-                .collect(),
-        })
+        Ok(claims)
     }
 }
 
