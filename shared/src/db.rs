@@ -84,7 +84,7 @@ impl DerefMut for Connection {
     }
 }
 
-/// The same for the service's own work: what it does all day, by key and for a few rows at a time.
+/// Options for the service's own work: what it does all day, by key and for a few rows at a time.
 ///
 /// Planning such a statement takes as long as running it, and Postgres would do so each time: with
 /// the values at hand it expects fewer rows, and calls that the better plan.
@@ -92,7 +92,7 @@ pub(crate) fn options_of_own_work(url: &str, name: &str) -> anyhow::Result<PgCon
     Ok(options(url, name)?.options([("plan_cache_mode", "force_generic_plan")]))
 }
 
-/// What every connection of ours has in common.
+/// Options that every connection of ours has.
 pub fn options(url: &str, name: &str) -> anyhow::Result<PgConnectOptions> {
     let options: PgConnectOptions = url
         .parse()
