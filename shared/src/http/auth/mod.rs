@@ -1,5 +1,7 @@
 //! Who is calling: a JWT, checked against the configured issuer, audience and key.
 
+mod keys;
+
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -7,7 +9,6 @@ use anyhow::{Context, bail};
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::{header, request::Parts};
 use clap::Args;
-use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{
     Algorithm, DecodingKey, Validation, decode, decode_header, get_current_timestamp,
 };
@@ -15,15 +16,14 @@ use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tokio::sync::RwLock;
+
+use keys::PublishedKeys;
 
 use super::error::ApiError;
 use super::limits;
 
 /// Clocks of issuer and service may differ by this much.
 const LEEWAY_S: u64 = 60;
-/// An unknown key id makes us look at the key set again, at most this often.
-const JWKS_REFRESH_MIN: Duration = Duration::from_secs(10);
 /// Checking a signature is a quarter of what a request costs order, and a caller comes with the
 /// same token again. For so long, and never beyond its end, it is not checked anew.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
@@ -122,10 +122,7 @@ impl Remembered {
 
 enum Keys {
     Fixed(DecodingKey),
-    Published {
-        url: String,
-        cached: RwLock<Option<(JwkSet, Instant)>>,
-    },
+    Published(PublishedKeys),
 }
 
 impl Verifier {
@@ -137,10 +134,7 @@ impl Verifier {
                 })?;
                 Keys::Fixed(decoding_key(config.jwt_algorithm, &pem)?)
             }
-            (None, Some(url)) => Keys::Published {
-                url: url.clone(),
-                cached: RwLock::new(None),
-            },
+            (None, Some(url)) => Keys::Published(PublishedKeys::new(url)?),
             (None, None) => bail!("set JWT_PUBLIC_KEY_FILE or JWT_JWKS_URL"),
         };
         let mut validation = Validation::new(config.jwt_algorithm);
@@ -199,11 +193,11 @@ impl Verifier {
         }
         let claims = match &self.0.keys {
             Keys::Fixed(key) => decode::<Claims>(token, key, &self.0.validation),
-            Keys::Published { url, cached } => {
+            Keys::Published(keys) => {
                 let kid = header.kid.ok_or_else(|| {
                     ApiError::unauthorized("the token names no key: `kid` is missing")
                 })?;
-                let key = published_key(url, cached, &kid).await?;
+                let key = keys.find(&kid).await?;
                 decode::<Claims>(token, &key, &self.0.validation)
             }
         }
@@ -234,47 +228,6 @@ fn decoding_key(algorithm: Algorithm, pem: &[u8]) -> anyhow::Result<DecodingKey>
 
 fn refused(error: jsonwebtoken::errors::Error) -> ApiError {
     ApiError::unauthorized(format!("the token was refused: {error}"))
-}
-
-async fn published_key(
-    url: &str,
-    cached: &RwLock<Option<(JwkSet, Instant)>>,
-    kid: &str,
-) -> Result<DecodingKey, ApiError> {
-    if let Some((keys, read_at)) = &*cached.read().await {
-        if let Some(key) = keys.find(kid) {
-            return DecodingKey::from_jwk(key).map_err(refused);
-        }
-        if read_at.elapsed() < JWKS_REFRESH_MIN {
-            return Err(ApiError::unauthorized(format!(
-                "the token's key `{kid}` is unknown"
-            )));
-        }
-    }
-    let fetched = async {
-        let client = reqwest::Client::builder()
-            .timeout(Duration::from_secs(5))
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        client
-            .get(url)
-            .send()
-            .await?
-            .error_for_status()?
-            .json::<JwkSet>()
-            .await
-    }
-    .await
-    .map_err(|error| {
-        tracing::warn!(error = %error, "Cannot read the issuer's keys from {url}: {error}");
-        ApiError::unavailable("the issuer's keys cannot be read; try again shortly")
-    })?;
-    let key = fetched
-        .find(kid)
-        .map(DecodingKey::from_jwk)
-        .ok_or_else(|| ApiError::unauthorized(format!("the token's key `{kid}` is unknown")));
-    *cached.write().await = Some((fetched, Instant::now()));
-    key?.map_err(refused)
 }
 
 impl<S> FromRequestParts<S> for Caller
