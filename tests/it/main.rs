@@ -25,5 +25,6 @@ mod relay;
 mod repair;
 mod shutdown;
 mod tidy;
+mod tokens;
 mod uploads;
 mod watch;
