@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
 use ticketrail::dev_keys::{AUDIENCE, ISSUER};
@@ -54,6 +54,16 @@ impl Forge {
 
     pub(crate) fn sign_as_other(&self, header: &Value, claims: &Value) -> String {
         signed(header, claims, &self.other, Algorithm::EdDSA)
+    }
+
+    /// What checks a good token, as an issuer publishes it.
+    pub(crate) fn jwk(&self, kid: &str) -> Value {
+        let pem = std::str::from_utf8(&self.public).expect("text");
+        let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let der = STANDARD.decode(body).expect("base64");
+        // The key itself is the last 32 bytes of its envelope.
+        let x = URL_SAFE_NO_PAD.encode(&der[der.len() - 32..]);
+        json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": kid, "x": x})
     }
 
     /// With the public key taken for a secret.

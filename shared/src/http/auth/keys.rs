@@ -144,7 +144,7 @@ mod tests {
                 asked: AtomicUsize::new(0),
             });
             let asked = Arc::clone(&issuer);
-            let app = Router::new().route("/keys", get(async move || asked.answer()));
+            let app = Router::new().route("/keys", get(move || async move { asked.answer() }));
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
                 .await
                 .expect("a port");
