@@ -17,6 +17,25 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(900);
 /// No statement of ours takes this long; a lock queue might.
 const STATEMENT_TIMEOUT_MS: &str = "30000";
 
+/// Lets rows be passed as one array of the composite type of this name. sqlx derives that only for
+/// types that are read as well, and own what they hold.
+#[macro_export]
+macro_rules! row_type {
+    ($row:ty, $name:literal) => {
+        impl ::sqlx::Type<::sqlx::Postgres> for $row {
+            fn type_info() -> ::sqlx::postgres::PgTypeInfo {
+                ::sqlx::postgres::PgTypeInfo::with_name($name)
+            }
+        }
+
+        impl ::sqlx::postgres::PgHasArrayType for $row {
+            fn array_type_info() -> ::sqlx::postgres::PgTypeInfo {
+                ::sqlx::postgres::PgTypeInfo::array_of($name)
+            }
+        }
+    };
+}
+
 pub(crate) fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections_max)

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
-use sqlx::postgres::{PgHasArrayType, PgTypeInfo, Postgres};
 use sqlx::{PgConnection, PgExecutor, PgPool, Row};
 use uuid::Uuid;
 
@@ -24,17 +23,7 @@ pub(super) struct NewRow {
     pub(super) payload: Option<Vec<u8>>,
 }
 
-impl sqlx::Type<Postgres> for NewRow {
-    fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_name("outbox_row")
-    }
-}
-
-impl PgHasArrayType for NewRow {
-    fn array_type_info() -> PgTypeInfo {
-        PgTypeInfo::array_of("outbox_row")
-    }
-}
+crate::row_type!(NewRow, "outbox_row");
 
 /// The ordinal keeps the order of the fold: ids of one key must rise with its versions.
 pub(super) async fn insert(tx: &mut PgConnection, rows: Vec<NewRow>) -> Result<(), sqlx::Error> {

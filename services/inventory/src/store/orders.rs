@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use sqlx::PgConnection;
-use sqlx::postgres::{PgHasArrayType, PgTypeInfo, Postgres};
 use uuid::Uuid;
 
 use crate::domain::{Book, Order, Reservation, State};
@@ -18,17 +17,7 @@ struct ReservationRow<'a> {
     quantities: &'a [i32],
 }
 
-impl sqlx::Type<Postgres> for ReservationRow<'_> {
-    fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_name("reservation_row")
-    }
-}
-
-impl PgHasArrayType for ReservationRow<'_> {
-    fn array_type_info() -> PgTypeInfo {
-        PgTypeInfo::array_of("reservation_row")
-    }
-}
+shared::row_type!(ReservationRow<'_>, "reservation_row");
 
 /// The orders among these that were seen, their reservations locked. `order_ids` are sorted.
 ///

@@ -1,9 +1,7 @@
 //! Levels, their SKUs' versions, and the ledger.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
-use sqlx::PgExecutor;
-use sqlx::postgres::{PgHasArrayType, PgTypeInfo, Postgres};
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::domain::{LedgerEntry, Level, Network, Position, Stock};
@@ -147,17 +145,7 @@ struct LedgerRow<'a> {
     d_reserved: &'a [i32],
 }
 
-impl sqlx::Type<Postgres> for LedgerRow<'_> {
-    fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_name("stock_ledger_row")
-    }
-}
-
-impl PgHasArrayType for LedgerRow<'_> {
-    fn array_type_info() -> PgTypeInfo {
-        PgTypeInfo::array_of("stock_ledger_row")
-    }
-}
+shared::row_type!(LedgerRow<'_>, "stock_ledger_row");
 
 #[tracing::instrument(name = "db.stock_ledger.append", skip_all)]
 pub(super) async fn append_ledger(
