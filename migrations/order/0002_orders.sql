@@ -184,3 +184,67 @@ CREATE TABLE order_timeline (
     CONSTRAINT order_timeline_to_known CHECK (to_state IN (
         'pending', 'confirmed', 'shipped', 'completed', 'cancelling', 'cancelled'))
 );
+
+-- What the service passes for a set of rows. Types of their own, so that a column can be added to a
+-- table under a running service.
+CREATE TYPE new_order_row AS (
+    order_id          uuid,
+    customer_id       text,
+    key               text,
+    fingerprint       bytea,
+    channel           text,
+    external_ref      text,
+    currency          text,
+    total_minor       bigint,
+    skus              text[],
+    quantities        integer[],
+    unit_prices_minor bigint[],
+    name              text,
+    street            text,
+    postal_code       text,
+    city              text,
+    country           text,
+    card              text,
+    traceparent       text,
+    due_at            timestamptz,
+    due_for           text,
+    trace_id          bytea,
+    led_to            text[]
+);
+CREATE TYPE saga_row AS (
+    order_id         uuid,
+    state            text,
+    since            timestamptz,
+    version          integer,
+    verdict          text,
+    verdict_at       timestamptz,
+    stock            text,
+    parcels_expected integer,
+    parcels          jsonb,
+    charge           text,
+    cancel_reason    text,
+    cancel_detail    text,
+    was_confirmed    boolean,
+    awaits_inventory boolean,
+    awaits_shipment  boolean,
+    acks_overdue     integer,
+    recalled         boolean,
+    due_at           timestamptz,
+    due_for          text,
+    updated_at       timestamptz
+);
+CREATE TYPE order_timeline_row AS (
+    order_id     uuid,
+    event_id     uuid,
+    at           timestamptz,
+    occurred_at  timestamptz,
+    published_at timestamptz,
+    received_at  timestamptz,
+    duplicate    boolean,
+    type         text,
+    what         text,
+    from_state   text,
+    to_state     text,
+    trace_id     bytea,
+    led_to       text[]
+);

@@ -9,7 +9,6 @@ use sqlx::{FromRow, PgConnection, PgExecutor, Row};
 use tracing::instrument;
 use uuid::Uuid;
 
-use super::array_literal;
 use super::sagas::{saga_columns, saga_of};
 use crate::domain::order::{Order, Price, PriceList};
 use crate::domain::state::{Saga, State};
@@ -97,6 +96,66 @@ pub(crate) async fn find_products(db: impl PgExecutor<'_>) -> Result<Vec<Product
         .await
 }
 
+/// One new order on its way into the database.
+#[derive(sqlx::Encode)]
+struct NewOrderRow<'a> {
+    order_id: Uuid,
+    customer_id: &'a str,
+    key: &'a str,
+    fingerprint: &'a [u8],
+    channel: &'a str,
+    external_ref: Option<&'a str>,
+    currency: &'a str,
+    total_minor: i64,
+    skus: Vec<&'a str>,
+    quantities: Vec<i32>,
+    unit_prices_minor: Vec<i64>,
+    name: &'a str,
+    street: &'a str,
+    postal_code: &'a str,
+    city: &'a str,
+    country: &'a str,
+    card: &'a str,
+    traceparent: Option<&'a str>,
+    due_at: Option<DateTime<Utc>>,
+    due_for: Option<&'static str>,
+    trace_id: Option<[u8; 16]>,
+    led_to: &'a [&'static str],
+}
+
+shared::row_type!(NewOrderRow<'_>, "new_order_row");
+
+impl<'a> NewOrderRow<'a> {
+    fn of(new: &'a NewOrder<'a>) -> Self {
+        let order = new.order;
+        let (lines, ship_to, deadline) = (&order.lines, &order.ship_to, new.saga.deadline);
+        Self {
+            order_id: order.id,
+            customer_id: &order.customer_id,
+            key: new.key,
+            fingerprint: new.fingerprint,
+            channel: &order.channel,
+            external_ref: order.external_ref.as_deref(),
+            currency: &order.currency,
+            total_minor: order.total_minor,
+            skus: lines.iter().map(|line| line.sku.as_str()).collect(),
+            quantities: lines.iter().map(|line| line.quantity).collect(),
+            unit_prices_minor: lines.iter().map(|line| line.unit_price_minor).collect(),
+            name: &ship_to.name,
+            street: &ship_to.street,
+            postal_code: &ship_to.postal_code,
+            city: &ship_to.city,
+            country: &ship_to.country,
+            card: &order.card,
+            traceparent: new.traceparent,
+            due_at: deadline.map(|deadline| deadline.at),
+            due_for: deadline.map(|deadline| deadline.due.as_str()),
+            trace_id: new.trace_id,
+            led_to: new.led_to,
+        }
+    }
+}
+
 /// Writes new orders with their keys, sagas and first timeline entries, and tells which are new:
 /// one whose key is taken is left out whole.
 ///
@@ -107,15 +166,11 @@ pub(crate) async fn insert(
     now: DateTime<Utc>,
     orders: &[NewOrder<'_>],
 ) -> Result<HashSet<Uuid>, sqlx::Error> {
-    let rows = Columns::of(orders);
+    let rows: Vec<_> = orders.iter().map(NewOrderRow::of).collect();
     let inserted: Vec<Uuid> = sqlx::query_scalar(
         "WITH batch AS (
              SELECT *
-             FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[],
-                         $8::text[], $9::bigint[], $10::text[], $11::text[], $12::text[],
-                         $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
-                         $18::text[], $19::text[], $20::timestamptz[], $21::text[], $22::bytea[],
-                         $23::text[]) WITH ORDINALITY
+             FROM unnest($2::new_order_row[]) WITH ORDINALITY
                  AS b (order_id, customer_id, key, fingerprint, channel, external_ref, currency,
                        total_minor, skus, quantities, unit_prices_minor, name, street, postal_code,
                        city, country, card, traceparent, due_at, due_for, trace_id, led_to,
@@ -133,8 +188,8 @@ pub(crate) async fn insert(
                                  ship_to_street, ship_to_postal_code, ship_to_city,
                                  ship_to_country, card, traceparent)
              SELECT order_id, $1, total_minor, customer_id, channel, external_ref, currency,
-                    skus::text[], quantities::integer[], unit_prices_minor::bigint[], name, street,
-                    postal_code, city, country, card, traceparent
+                    skus, quantities, unit_prices_minor, name, street, postal_code, city, country,
+                    card, traceparent
              FROM batch
              JOIN fresh USING (order_id)
              ORDER BY channel, external_ref
@@ -142,7 +197,7 @@ pub(crate) async fn insert(
              -- As `Saga::placed` has it.
              INSERT INTO sagas (order_id, amount_minor, since, updated_at, verdict_at, due_at,
                                 version, customer_id, state, due_for, verdict, stock, charge)
-             SELECT order_id, total_minor, $1, $1, $1, due_at, $24, customer_id, 'pending', due_for,
+             SELECT order_id, total_minor, $1, $1, $1, due_at, $3, customer_id, 'pending', due_for,
                     'awaited', 'awaited', 'authorized'
              FROM batch
              JOIN fresh USING (order_id)
@@ -150,35 +205,14 @@ pub(crate) async fn insert(
              INSERT INTO order_timeline (order_id, event_id, at, duplicate, type, what, to_state,
                                          trace_id, led_to)
              SELECT order_id, order_id, $1, false, 'OrderPlaced', 'the order was placed', 'pending',
-                    trace_id, led_to::text[]
+                    trace_id, led_to
              FROM batch
              JOIN fresh USING (order_id)
          )
          SELECT order_id FROM fresh",
     )
     .bind(now)
-    .bind(rows.order_id)
-    .bind(rows.customer_id)
-    .bind(rows.key)
-    .bind(rows.fingerprint)
-    .bind(rows.channel)
-    .bind(rows.external_ref)
-    .bind(rows.currency)
-    .bind(rows.total_minor)
-    .bind(rows.skus)
-    .bind(rows.quantities)
-    .bind(rows.unit_prices_minor)
-    .bind(rows.name)
-    .bind(rows.street)
-    .bind(rows.postal_code)
-    .bind(rows.city)
-    .bind(rows.country)
-    .bind(rows.card)
-    .bind(rows.traceparent)
-    .bind(rows.due_at)
-    .bind(rows.due_for)
-    .bind(rows.trace_id)
-    .bind(rows.led_to)
+    .bind(rows)
     .bind(Order::PLACED_VERSION)
     .fetch_all(tx)
     .await?;
@@ -309,75 +343,4 @@ fn found(row: &PgRow) -> Result<Found, sqlx::Error> {
         traceparent: row.try_get("traceparent")?,
         saga: saga_of(row)?,
     })
-}
-
-/// New orders, turned into columns.
-#[derive(Default)]
-struct Columns<'a> {
-    order_id: Vec<Uuid>,
-    customer_id: Vec<&'a str>,
-    key: Vec<&'a str>,
-    fingerprint: Vec<&'a [u8]>,
-    channel: Vec<&'a str>,
-    external_ref: Vec<Option<&'a str>>,
-    currency: Vec<&'a str>,
-    total_minor: Vec<i64>,
-    skus: Vec<String>,
-    quantities: Vec<String>,
-    unit_prices_minor: Vec<String>,
-    name: Vec<&'a str>,
-    street: Vec<&'a str>,
-    postal_code: Vec<&'a str>,
-    city: Vec<&'a str>,
-    country: Vec<&'a str>,
-    card: Vec<&'a str>,
-    traceparent: Vec<Option<&'a str>>,
-    due_at: Vec<Option<DateTime<Utc>>>,
-    due_for: Vec<Option<&'static str>>,
-    trace_id: Vec<Option<Vec<u8>>>,
-    led_to: Vec<String>,
-}
-
-impl<'a> Columns<'a> {
-    fn of(orders: &'a [NewOrder<'a>]) -> Self {
-        let mut rows = Self::default();
-        for new in orders {
-            rows.push(new);
-        }
-        rows
-    }
-
-    fn push(&mut self, new: &'a NewOrder<'a>) {
-        let order = new.order;
-        self.order_id.push(order.id);
-        self.customer_id.push(&order.customer_id);
-        self.key.push(new.key);
-        self.fingerprint.push(new.fingerprint);
-        self.channel.push(&order.channel);
-        self.external_ref.push(order.external_ref.as_deref());
-        self.currency.push(&order.currency);
-        self.total_minor.push(order.total_minor);
-        let lines = &order.lines;
-        self.skus
-            .push(array_literal(lines.iter().map(|line| &line.sku)));
-        self.quantities.push(array_literal(
-            lines.iter().map(|line| line.quantity.to_string()),
-        ));
-        self.unit_prices_minor.push(array_literal(
-            lines.iter().map(|line| line.unit_price_minor.to_string()),
-        ));
-        self.name.push(&order.ship_to.name);
-        self.street.push(&order.ship_to.street);
-        self.postal_code.push(&order.ship_to.postal_code);
-        self.city.push(&order.ship_to.city);
-        self.country.push(&order.ship_to.country);
-        self.card.push(&order.card);
-        self.traceparent.push(new.traceparent);
-        self.due_at
-            .push(new.saga.deadline.map(|deadline| deadline.at));
-        self.due_for
-            .push(new.saga.deadline.map(|deadline| deadline.due.as_str()));
-        self.trace_id.push(new.trace_id.map(|id| id.to_vec()));
-        self.led_to.push(array_literal(new.led_to));
-    }
 }

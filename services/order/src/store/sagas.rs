@@ -124,16 +124,68 @@ pub(crate) async fn find_since(
     rows.iter().map(saga_of).collect()
 }
 
+/// What of a saga changes, on its way into the database.
+#[derive(sqlx::Encode)]
+struct SagaRow<'a> {
+    order_id: Uuid,
+    state: &'static str,
+    since: DateTime<Utc>,
+    version: i32,
+    verdict: &'static str,
+    verdict_at: DateTime<Utc>,
+    stock: &'static str,
+    parcels_expected: Option<i32>,
+    parcels: Json<&'a [Parcel]>,
+    charge: &'static str,
+    cancel_reason: Option<&'static str>,
+    cancel_detail: Option<&'a str>,
+    was_confirmed: Option<bool>,
+    awaits_inventory: bool,
+    awaits_shipment: bool,
+    acks_overdue: i32,
+    recalled: bool,
+    due_at: Option<DateTime<Utc>>,
+    due_for: Option<&'static str>,
+    updated_at: DateTime<Utc>,
+}
+
+shared::row_type!(SagaRow<'_>, "saga_row");
+
+impl<'a> SagaRow<'a> {
+    fn of(saga: &'a Saga) -> Self {
+        let cancellation = saga.cancellation.as_ref();
+        Self {
+            order_id: saga.order_id,
+            state: saga.state.as_str(),
+            since: saga.since,
+            version: saga.version,
+            verdict: saga.verdict.as_str(),
+            verdict_at: saga.verdict_at,
+            stock: saga.stock.as_str(),
+            parcels_expected: saga.parcels_expected,
+            parcels: Json(&saga.parcels),
+            charge: saga.charge.as_str(),
+            cancel_reason: cancellation.map(|why| reason_name(why.reason)),
+            cancel_detail: cancellation.map(|why| why.detail.as_str()),
+            was_confirmed: cancellation.map(|why| why.was_confirmed),
+            awaits_inventory: saga.awaits.contains(&Participant::Inventory),
+            awaits_shipment: saga.awaits.contains(&Participant::Shipment),
+            acks_overdue: saga.acks_overdue,
+            recalled: saga.recalled,
+            due_at: saga.deadline.map(|deadline| deadline.at),
+            due_for: saga.deadline.map(|deadline| deadline.due.as_str()),
+            updated_at: saga.updated_at,
+        }
+    }
+}
+
 #[instrument(name = "db.sagas.save", skip_all)]
 pub(super) async fn save(
     tx: &mut PgConnection,
     sagas: impl Iterator<Item = &Saga>,
 ) -> Result<(), sqlx::Error> {
-    let mut rows = Columns::default();
-    for saga in sagas {
-        rows.push(saga);
-    }
-    if rows.order_id.is_empty() {
+    let rows: Vec<_> = sagas.map(SagaRow::of).collect();
+    if rows.is_empty() {
         return Ok(());
     }
     sqlx::query(
@@ -157,36 +209,10 @@ pub(super) async fn save(
              due_at           = n.due_at,
              due_for          = n.due_for,
              updated_at       = n.updated_at
-         FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::integer[], $5::text[],
-                     $6::timestamptz[], $7::text[], $8::integer[], $9::jsonb[], $10::text[],
-                     $11::text[], $12::text[], $13::boolean[], $14::boolean[], $15::boolean[],
-                     $16::integer[], $17::boolean[], $18::timestamptz[], $19::text[],
-                     $20::timestamptz[])
-             AS n (order_id, state, since, version, verdict, verdict_at, stock, parcels_expected,
-                   parcels, charge, cancel_reason, cancel_detail, was_confirmed, awaits_inventory,
-                   awaits_shipment, acks_overdue, recalled, due_at, due_for, updated_at)
+         FROM unnest($1::saga_row[]) AS n
          WHERE s.order_id = n.order_id",
     )
-    .bind(rows.order_id)
-    .bind(rows.state)
-    .bind(rows.since)
-    .bind(rows.version)
-    .bind(rows.verdict)
-    .bind(rows.verdict_at)
-    .bind(rows.stock)
-    .bind(rows.parcels_expected)
-    .bind(rows.parcels)
-    .bind(rows.charge)
-    .bind(rows.cancel_reason)
-    .bind(rows.cancel_detail)
-    .bind(rows.was_confirmed)
-    .bind(rows.awaits_inventory)
-    .bind(rows.awaits_shipment)
-    .bind(rows.acks_overdue)
-    .bind(rows.recalled)
-    .bind(rows.due_at)
-    .bind(rows.due_for)
-    .bind(rows.updated_at)
+    .bind(rows)
     .execute(tx)
     .await?;
     Ok(())
@@ -212,63 +238,6 @@ pub(super) async fn save_acks(tx: &mut PgConnection, acks: &[Ack]) -> Result<(),
     .execute(tx)
     .await?;
     Ok(())
-}
-
-/// Sagas, turned into columns.
-#[derive(Default)]
-struct Columns<'a> {
-    order_id: Vec<Uuid>,
-    state: Vec<&'static str>,
-    since: Vec<DateTime<Utc>>,
-    version: Vec<i32>,
-    verdict: Vec<&'static str>,
-    verdict_at: Vec<DateTime<Utc>>,
-    stock: Vec<&'static str>,
-    parcels_expected: Vec<Option<i32>>,
-    parcels: Vec<Json<&'a [Parcel]>>,
-    charge: Vec<&'static str>,
-    cancel_reason: Vec<Option<&'static str>>,
-    cancel_detail: Vec<Option<&'a str>>,
-    was_confirmed: Vec<Option<bool>>,
-    awaits_inventory: Vec<bool>,
-    awaits_shipment: Vec<bool>,
-    acks_overdue: Vec<i32>,
-    recalled: Vec<bool>,
-    due_at: Vec<Option<DateTime<Utc>>>,
-    due_for: Vec<Option<&'static str>>,
-    updated_at: Vec<DateTime<Utc>>,
-}
-
-impl<'a> Columns<'a> {
-    fn push(&mut self, saga: &'a Saga) {
-        let cancellation = saga.cancellation.as_ref();
-        self.order_id.push(saga.order_id);
-        self.state.push(saga.state.as_str());
-        self.since.push(saga.since);
-        self.version.push(saga.version);
-        self.verdict.push(saga.verdict.as_str());
-        self.verdict_at.push(saga.verdict_at);
-        self.stock.push(saga.stock.as_str());
-        self.parcels_expected.push(saga.parcels_expected);
-        self.parcels.push(Json(&saga.parcels));
-        self.charge.push(saga.charge.as_str());
-        self.cancel_reason
-            .push(cancellation.map(|why| reason_name(why.reason)));
-        self.cancel_detail
-            .push(cancellation.map(|why| why.detail.as_str()));
-        self.was_confirmed
-            .push(cancellation.map(|why| why.was_confirmed));
-        self.awaits_inventory
-            .push(saga.awaits.contains(&Participant::Inventory));
-        self.awaits_shipment
-            .push(saga.awaits.contains(&Participant::Shipment));
-        self.acks_overdue.push(saga.acks_overdue);
-        self.recalled.push(saga.recalled);
-        self.due_at.push(saga.deadline.map(|deadline| deadline.at));
-        self.due_for
-            .push(saga.deadline.map(|deadline| deadline.due.as_str()));
-        self.updated_at.push(saga.updated_at);
-    }
 }
 
 pub(super) fn saga_of(row: &PgRow) -> Result<Saga, sqlx::Error> {
