@@ -83,45 +83,53 @@ CREATE TABLE idempotency_keys (
 -- For the sweep. Rows lie in the order of their time, so a block range index costs next to nothing.
 CREATE INDEX idempotency_keys_created_at ON idempotency_keys USING brin (created_at);
 
+-- Names of what an order and its parts can be. As domains, because Postgres reads a domain's rule
+-- once per session, and a table's anew in every statement that writes.
+CREATE DOMAIN order_state AS text CONSTRAINT order_state_known CHECK (VALUE IN (
+    'pending', 'confirmed', 'shipped', 'completed', 'cancelling', 'cancelled'));
+CREATE DOMAIN saga_verdict AS text CONSTRAINT saga_verdict_known CHECK (VALUE IN (
+    'awaited', 'held', 'overdue', 'approved', 'approved_by_policy', 'blocked'));
+CREATE DOMAIN saga_stock AS text CONSTRAINT saga_stock_known CHECK (VALUE IN (
+    'awaited', 'reserved', 'rejected'));
+CREATE DOMAIN saga_charge AS text CONSTRAINT saga_charge_known CHECK (VALUE IN (
+    'authorized', 'captured', 'voided'));
+CREATE DOMAIN saga_due AS text CONSTRAINT saga_due_known CHECK (VALUE IN (
+    'verdict', 'hold', 'stock', 'dispatch', 'acks'));
+CREATE DOMAIN saga_participant AS text CONSTRAINT saga_participant_known CHECK (VALUE IN (
+    'inventory', 'shipment'));
+
 -- How far an order is: one row per order, and its lock.
 CREATE TABLE sagas (
-    order_id          uuid        PRIMARY KEY,
-    amount_minor      bigint      NOT NULL,
+    order_id          uuid         PRIMARY KEY,
+    amount_minor      bigint       NOT NULL,
     -- When the state was entered.
-    since             timestamptz NOT NULL,
-    updated_at        timestamptz NOT NULL,
+    since             timestamptz  NOT NULL,
+    updated_at        timestamptz  NOT NULL,
     -- When the verdict became what it is; a hold counts from here.
-    verdict_at        timestamptz NOT NULL,
+    verdict_at        timestamptz  NOT NULL,
     -- The next deadline, and what it is for. Timers in memory would be lost in a crash.
     due_at            timestamptz,
     -- Aggregate version of the order's last event on order.events.
-    version           integer     NOT NULL,
+    version           integer      NOT NULL,
     -- Known once stock is reserved: one parcel per warehouse.
     parcels_expected  integer,
     -- Times that acknowledgements were overdue.
-    acks_overdue      integer     NOT NULL DEFAULT 0,
+    acks_overdue      integer      NOT NULL DEFAULT 0,
     -- While cancelling: who has not yet acknowledged.
-    awaits_inventory  boolean     NOT NULL DEFAULT false,
-    awaits_shipment   boolean     NOT NULL DEFAULT false,
+    awaits_inventory  boolean      NOT NULL DEFAULT false,
+    awaits_shipment   boolean      NOT NULL DEFAULT false,
     -- Fraud was found after dispatch, and staff were told.
-    recalled          boolean     NOT NULL DEFAULT false,
+    recalled          boolean      NOT NULL DEFAULT false,
     was_confirmed     boolean,
-    customer_id       text        NOT NULL,
-    state             text        NOT NULL,
-    due_for           text,
-    verdict           text        NOT NULL,
-    stock             text        NOT NULL,
-    charge            text        NOT NULL,
+    customer_id       text         NOT NULL,
+    state             order_state  NOT NULL,
+    due_for           saga_due,
+    verdict           saga_verdict NOT NULL,
+    stock             saga_stock   NOT NULL,
+    charge            saga_charge  NOT NULL,
     cancel_reason     text,
     cancel_detail     text,
-    parcels           jsonb       NOT NULL DEFAULT '[]',
-    CONSTRAINT sagas_state_known CHECK (state IN (
-        'pending', 'confirmed', 'shipped', 'completed', 'cancelling', 'cancelled')),
-    CONSTRAINT sagas_verdict_known CHECK (verdict IN (
-        'awaited', 'held', 'overdue', 'approved', 'approved_by_policy', 'blocked')),
-    CONSTRAINT sagas_stock_known CHECK (stock IN ('awaited', 'reserved', 'rejected')),
-    CONSTRAINT sagas_charge_known CHECK (charge IN ('authorized', 'captured', 'voided')),
-    CONSTRAINT sagas_due_known CHECK (due_for IN ('verdict', 'hold', 'stock', 'dispatch', 'acks')),
+    parcels           jsonb        NOT NULL DEFAULT '[]',
     CONSTRAINT sagas_due_whole CHECK ((due_at IS NULL) = (due_for IS NULL)),
     -- None hangs: before the goods have left, something always falls due.
     CONSTRAINT sagas_due_armed CHECK (
@@ -144,11 +152,10 @@ CREATE INDEX sagas_due_at ON sagas (due_at) WHERE due_at IS NOT NULL;
 
 -- Who has confirmed that nothing of a cancelled order is left with them.
 CREATE TABLE saga_acks (
-    order_id    uuid        NOT NULL,
-    acked_at    timestamptz NOT NULL,
-    participant text        NOT NULL,
-    CONSTRAINT saga_acks_pkey PRIMARY KEY (order_id, participant),
-    CONSTRAINT saga_acks_participant_known CHECK (participant IN ('inventory', 'shipment'))
+    order_id    uuid             NOT NULL,
+    acked_at    timestamptz      NOT NULL,
+    participant saga_participant NOT NULL,
+    CONSTRAINT saga_acks_pkey PRIMARY KEY (order_id, participant)
 );
 
 -- What happened to an order, in order; written once. The key makes an event that is processed
@@ -173,16 +180,12 @@ CREATE TABLE order_timeline (
     type         text        NOT NULL,
     what         text        NOT NULL,
     -- Both null where the state stayed; from_state alone is null where the order began.
-    from_state   text,
-    to_state     text,
+    from_state   order_state,
+    to_state     order_state,
     trace_id     bytea,
     -- Types of the events that followed from it.
     led_to       text[]      NOT NULL,
-    CONSTRAINT order_timeline_pkey PRIMARY KEY (order_id, event_id, duplicate),
-    CONSTRAINT order_timeline_from_known CHECK (from_state IN (
-        'pending', 'confirmed', 'shipped', 'completed', 'cancelling', 'cancelled')),
-    CONSTRAINT order_timeline_to_known CHECK (to_state IN (
-        'pending', 'confirmed', 'shipped', 'completed', 'cancelling', 'cancelled'))
+    CONSTRAINT order_timeline_pkey PRIMARY KEY (order_id, event_id, duplicate)
 );
 
 -- What the service passes for a set of rows. Types of their own, so that a column can be added to a

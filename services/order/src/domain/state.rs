@@ -220,21 +220,19 @@ mod tests {
     #[test]
     fn the_database_knows_the_same_states_as_the_code() {
         let states: Vec<_> = State::ALL.iter().map(|value| value.as_str()).collect();
-        check("sagas_state_known", &states);
-        check("order_timeline_from_known", &states);
-        check("order_timeline_to_known", &states);
+        check("order_state_known", &states);
         let verdicts: Vec<_> = Verdict::ALL.iter().map(|value| value.as_str()).collect();
-        check("sagas_verdict_known", &verdicts);
+        check("saga_verdict_known", &verdicts);
         let stock: Vec<_> = Stock::ALL.iter().map(|value| value.as_str()).collect();
-        check("sagas_stock_known", &stock);
+        check("saga_stock_known", &stock);
         let charges: Vec<_> = Charge::ALL.iter().map(|value| value.as_str()).collect();
-        check("sagas_charge_known", &charges);
+        check("saga_charge_known", &charges);
         let due: Vec<_> = Due::ALL.iter().map(|value| value.as_str()).collect();
-        check("sagas_due_known", &due);
+        check("saga_due_known", &due);
         let participants: Vec<_> = Participant::ALL
             .iter()
             .map(|value| value.as_str())
             .collect();
-        check("saga_acks_participant_known", &participants);
+        check("saga_participant_known", &participants);
     }
 }
