@@ -94,3 +94,40 @@ CREATE VIEW tombstones AS
     SELECT order_id, cancelled_at AS at
     FROM fulfilments
     WHERE cancelled_at IS NOT NULL;
+
+-- What the service passes for a set of rows. Types of their own, so that a column can be added to a
+-- table under a running service.
+CREATE TYPE fulfilment_row AS (
+    order_id         uuid,
+    version          integer,
+    confirmed        boolean,
+    cancelled_at     timestamptz,
+    customer_id      text,
+    ship_name        text,
+    ship_street      text,
+    ship_postal_code text,
+    ship_city        text,
+    ship_country     text,
+    alloc_warehouses text[],
+    alloc_skus       text[],
+    alloc_quantities integer[],
+    traceparent      text
+);
+CREATE TYPE picking_list_row AS (
+    id              uuid,
+    order_id        uuid,
+    warehouse       text,
+    state           text,
+    skus            text[],
+    quantities      integer[],
+    created_at      timestamptz,
+    changed_at      timestamptz,
+    attempts        integer,
+    retry_at        timestamptz,
+    failure         text,
+    shipment_id     uuid,
+    carrier         text,
+    tracking_number text,
+    dispatched_at   timestamptz,
+    delivered_at    timestamptz
+);

@@ -4,16 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::contract::inventory::{AllocatedLine, StockAllocation};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::domain::{Fulfilment, PickingList, Placed};
+use crate::domain::Fulfilment;
 
 mod rows;
 mod work_list;
 
-use rows::{FulfilmentRow, ListRow, array_literal, column, per_line};
+use rows::{FulfilmentRow, ListRow, NewFulfilmentRow, NewListRow};
 
 pub(crate) use work_list::{
     Due, Filter, Listed, claim_due, claim_packed, find_list, find_lists, find_page, find_parcel,
@@ -111,39 +110,32 @@ pub(crate) async fn save_fulfilments(
     tx: &mut PgConnection,
     fulfilments: &Fulfilments,
 ) -> Result<(), sqlx::Error> {
-    let changed: Vec<_> = fulfilments.changed().map(|(now, _)| now).collect();
+    let changed: Vec<_> = fulfilments
+        .changed()
+        .map(|(now, _)| NewFulfilmentRow::of(now))
+        .collect();
     if changed.is_empty() {
         return Ok(());
     }
-    update_fulfilments(tx, &changed).await?;
+    update_fulfilments(tx, changed).await?;
 
     let lists: Vec<_> = fulfilments
         .changed()
         .flat_map(|(now, before)| {
             let changed = now.lists.iter().filter(|list| !before.lists.contains(list));
-            changed.map(|list| (now.order_id, list))
+            changed.map(|list| NewListRow::of(now.order_id, list))
         })
         .collect();
     if lists.is_empty() {
         return Ok(());
     }
-    save_lists(tx, &lists).await
+    save_lists(tx, lists).await
 }
 
 async fn update_fulfilments(
     tx: &mut PgConnection,
-    rows: &[&Fulfilment],
+    rows: Vec<NewFulfilmentRow<'_>>,
 ) -> Result<(), sqlx::Error> {
-    let placed = |text: fn(&Placed) -> &str| -> Vec<_> {
-        rows.iter()
-            .map(|row| row.placed.as_ref().map(text))
-            .collect()
-    };
-    let allocated = |text: fn(&StockAllocation, &AllocatedLine) -> String| -> Vec<_> {
-        rows.iter()
-            .map(|row| row.allocations.as_deref().map(|a| per_line(a, text)))
-            .collect()
-    };
     sqlx::query(
         "UPDATE fulfilments AS f
          SET version          = n.version,
@@ -155,58 +147,28 @@ async fn update_fulfilments(
              ship_postal_code = n.ship_postal_code,
              ship_city        = n.ship_city,
              ship_country     = n.ship_country,
-             alloc_warehouses = n.alloc_warehouses::text[],
-             alloc_skus       = n.alloc_skus::text[],
-             alloc_quantities = n.alloc_quantities::integer[],
+             alloc_warehouses = n.alloc_warehouses,
+             alloc_skus       = n.alloc_skus,
+             alloc_quantities = n.alloc_quantities,
              traceparent      = n.traceparent
-         FROM unnest($1::uuid[], $2::integer[], $3::boolean[], $4::timestamptz[], $5::text[],
-                     $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-                     $12::text[], $13::text[], $14::text[])
-              AS n (order_id, version, confirmed, cancelled_at, customer_id, ship_name,
-                    ship_street, ship_postal_code, ship_city, ship_country, alloc_warehouses,
-                    alloc_skus, alloc_quantities, traceparent)
+         FROM unnest($1::fulfilment_row[]) AS n
          WHERE f.order_id = n.order_id",
     )
-    .bind(column(rows, |row| row.order_id))
-    .bind(column(rows, |row| row.version))
-    .bind(column(rows, |row| row.confirmed))
-    .bind(column(rows, |row| row.cancelled_at))
-    .bind(placed(|placed| &placed.customer_id))
-    .bind(placed(|placed| &placed.ship_to.name))
-    .bind(placed(|placed| &placed.ship_to.street))
-    .bind(placed(|placed| &placed.ship_to.postal_code))
-    .bind(placed(|placed| &placed.ship_to.city))
-    .bind(placed(|placed| &placed.ship_to.country))
-    .bind(allocated(|allocation, _| allocation.warehouse.clone()))
-    .bind(allocated(|_, line| line.sku.clone()))
-    .bind(allocated(|_, line| line.quantity.to_string()))
-    .bind(column(rows, |row| row.traceparent.as_deref()))
+    .bind(rows)
     .execute(tx)
     .await?;
     Ok(())
 }
 
-async fn save_lists(
-    tx: &mut PgConnection,
-    rows: &[(Uuid, &PickingList)],
-) -> Result<(), sqlx::Error> {
-    let skus = |list: &PickingList| array_literal(list.lines.iter().map(|line| &*line.sku));
-    let quantities =
-        |list: &PickingList| array_literal(list.lines.iter().map(|line| line.quantity.to_string()));
+async fn save_lists(tx: &mut PgConnection, rows: Vec<NewListRow<'_>>) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO picking_lists (id, order_id, warehouse, state, skus, quantities, created_at,
                                     changed_at, attempts, retry_at, failure, shipment_id,
                                     carrier, tracking_number, dispatched_at, delivered_at)
-         SELECT id, order_id, warehouse, state, skus::text[], quantities::integer[], created_at,
-                changed_at, attempts, retry_at, failure, shipment_id, carrier, tracking_number,
-                dispatched_at, delivered_at
-         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
-                     $7::timestamptz[], $8::timestamptz[], $9::integer[], $10::timestamptz[],
-                     $11::text[], $12::uuid[], $13::text[], $14::text[], $15::timestamptz[],
-                     $16::timestamptz[])
-              AS n (id, order_id, warehouse, state, skus, quantities, created_at, changed_at,
-                    attempts, retry_at, failure, shipment_id, carrier, tracking_number,
-                    dispatched_at, delivered_at)
+         SELECT id, order_id, warehouse, state, skus, quantities, created_at, changed_at, attempts,
+                retry_at, failure, shipment_id, carrier, tracking_number, dispatched_at,
+                delivered_at
+         FROM unnest($1::picking_list_row[])
          ON CONFLICT (id) DO UPDATE
          SET state           = excluded.state,
              changed_at      = excluded.changed_at,
@@ -219,30 +181,7 @@ async fn save_lists(
              dispatched_at   = excluded.dispatched_at,
              delivered_at    = excluded.delivered_at",
     )
-    .bind(column(rows, |(_, list)| list.id))
-    .bind(column(rows, |(order_id, _)| *order_id))
-    .bind(column(rows, |(_, list)| &*list.warehouse))
-    .bind(column(rows, |(_, list)| list.state.name()))
-    .bind(column(rows, |(_, list)| skus(list)))
-    .bind(column(rows, |(_, list)| quantities(list)))
-    .bind(column(rows, |(_, list)| list.created_at))
-    .bind(column(rows, |(_, list)| list.changed_at))
-    .bind(column(rows, |(_, list)| list.attempts))
-    .bind(column(rows, |(_, list)| list.retry_at))
-    .bind(column(rows, |(_, list)| list.failure.as_deref()))
-    .bind(column(rows, |(_, list)| {
-        list.state.parcel().map(|parcel| parcel.shipment_id)
-    }))
-    .bind(column(rows, |(_, list)| {
-        list.state.parcel().map(|parcel| &*parcel.carrier)
-    }))
-    .bind(column(rows, |(_, list)| {
-        list.state.parcel().map(|parcel| &*parcel.tracking_number)
-    }))
-    .bind(column(rows, |(_, list)| {
-        list.state.parcel().map(|parcel| parcel.dispatched_at)
-    }))
-    .bind(column(rows, |(_, list)| list.state.delivered_at()))
+    .bind(rows)
     .execute(tx)
     .await?;
     Ok(())
