@@ -65,3 +65,23 @@ CREATE TABLE notification_subjects (
     version    integer NOT NULL,
     CONSTRAINT notification_subjects_pkey PRIMARY KEY (subject_id)
 ) WITH (fillfactor = 70);
+
+-- What the service passes for a set of new rows. A type of its own, so that a column can be added
+-- to the table under a running service.
+CREATE TYPE notification_row AS (
+    id              uuid,
+    subject_id      text,
+    kind            text,
+    customer_id     text,
+    recipient       text,
+    recipient_name  text,
+    content         jsonb,
+    urgent          boolean,
+    state           text,
+    next_attempt_at timestamptz,
+    message_id      text,
+    causation_id    uuid,
+    correlation_id  text,
+    traceparent     text,
+    created_at      timestamptz
+);

@@ -8,13 +8,57 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use crate::domain::{Notification, State};
+use crate::domain::{Content, Notification, State};
 
 mod contacts;
 mod requests;
 
 pub(crate) use contacts::{Contacts, load_contacts, save_contact};
 pub(crate) use requests::{list_all, list_of_customer, lock_one, save_resend};
+
+/// A mail on its way into the database.
+#[derive(sqlx::Encode)]
+struct NewRow<'a> {
+    id: Uuid,
+    subject_id: &'a str,
+    kind: &'a str,
+    customer_id: Option<&'a str>,
+    recipient: &'a str,
+    recipient_name: Option<&'a str>,
+    content: Json<&'a Content>,
+    urgent: bool,
+    state: &'a str,
+    next_attempt_at: Option<DateTime<Utc>>,
+    message_id: &'a str,
+    causation_id: Uuid,
+    correlation_id: &'a str,
+    traceparent: Option<&'a str>,
+    created_at: DateTime<Utc>,
+}
+
+shared::row_type!(NewRow<'_>, "notification_row");
+
+impl<'a> NewRow<'a> {
+    fn of(notification: &'a Notification) -> Self {
+        Self {
+            id: notification.id,
+            subject_id: &notification.subject_id,
+            kind: &notification.kind,
+            customer_id: notification.customer_id.as_deref(),
+            recipient: &notification.recipient,
+            recipient_name: notification.recipient_name.as_deref(),
+            content: Json(&notification.content),
+            urgent: notification.content.is_urgent(),
+            state: notification.state.name(),
+            next_attempt_at: notification.state.next_attempt_at(),
+            message_id: &notification.message_id,
+            causation_id: notification.causation_id,
+            correlation_id: &notification.correlation_id,
+            traceparent: notification.traceparent.as_deref(),
+            created_at: notification.created_at,
+        }
+    }
+}
 
 /// What was asked for already stays as it is.
 #[tracing::instrument(name = "db.notifications.insert", skip_all)]
@@ -26,58 +70,12 @@ pub(crate) async fn save_new(
         INSERT INTO notifications (id, subject_id, kind, customer_id, recipient, recipient_name,
                                    content, urgent, state, next_attempt_at, message_id,
                                    causation_id, correlation_id, traceparent, created_at)
-        SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[],
-                             $6::text[], $7::jsonb[], $8::bool[], $9::text[], $10::timestamptz[],
-                             $11::text[], $12::uuid[], $13::text[], $14::text[], $15::timestamptz[])
+        SELECT id, subject_id, kind, customer_id, recipient, recipient_name, content, urgent, state,
+               next_attempt_at, message_id, causation_id, correlation_id, traceparent, created_at
+          FROM unnest($1::notification_row[])
             ON CONFLICT ON CONSTRAINT notifications_subject_kind_unique DO NOTHING";
-    let texts =
-        |pick: fn(&Notification) -> &str| -> Vec<&str> { notifications.iter().map(pick).collect() };
-    let optional_texts = |pick: fn(&Notification) -> Option<&str>| -> Vec<Option<&str>> {
-        notifications.iter().map(pick).collect()
-    };
-    sqlx::query(sql)
-        .bind(notifications.iter().map(|n| n.id).collect::<Vec<_>>())
-        .bind(texts(|n| &n.subject_id))
-        .bind(texts(|n| &n.kind))
-        .bind(optional_texts(|n| n.customer_id.as_deref()))
-        .bind(texts(|n| &n.recipient))
-        .bind(optional_texts(|n| n.recipient_name.as_deref()))
-        .bind(
-            notifications
-                .iter()
-                .map(|n| Json(&n.content))
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            notifications
-                .iter()
-                .map(|n| n.content.is_urgent())
-                .collect::<Vec<_>>(),
-        )
-        .bind(texts(|n| n.state.name()))
-        .bind(
-            notifications
-                .iter()
-                .map(|n| n.state.next_attempt_at())
-                .collect::<Vec<_>>(),
-        )
-        .bind(texts(|n| &n.message_id))
-        .bind(
-            notifications
-                .iter()
-                .map(|n| n.causation_id)
-                .collect::<Vec<_>>(),
-        )
-        .bind(texts(|n| &n.correlation_id))
-        .bind(optional_texts(|n| n.traceparent.as_deref()))
-        .bind(
-            notifications
-                .iter()
-                .map(|n| n.created_at)
-                .collect::<Vec<_>>(),
-        )
-        .execute(tx)
-        .await?;
+    let rows: Vec<_> = notifications.iter().map(NewRow::of).collect();
+    sqlx::query(sql).bind(rows).execute(tx).await?;
     Ok(())
 }
 
