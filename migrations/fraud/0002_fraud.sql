@@ -109,3 +109,32 @@ SELECT d.transaction_id, d.order_id, d.verdict, d.score, d.model_version, d.reas
   FROM decisions d
   JOIN transactions t ON t.id = d.transaction_id
   LEFT JOIN labels l ON l.transaction_id = d.transaction_id;
+
+-- What the service passes for a set of rows. Types of their own, so that a column can be added to a
+-- table under a running service.
+CREATE TYPE transaction_row AS (
+    id           uuid,
+    order_id     uuid,
+    customer_id  text,
+    card         text,
+    amount_minor bigint,
+    currency     text,
+    country      text,
+    channel      text,
+    item_count   integer,
+    occurred_at  timestamptz
+);
+CREATE TYPE decision_row AS (
+    transaction_id uuid,
+    order_id       uuid,
+    verdict        text,
+    score          double precision,
+    model_version  text,
+    reasons        text[],
+    decided_by     text,
+    version        integer,
+    decided_at     timestamptz,
+    due_at         timestamptz,
+    cause_id       uuid,
+    traceparent    text
+);

@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use sqlx::types::Json;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
@@ -17,6 +16,8 @@ pub(crate) use cases::{
     claim_due, find_case_of_order, list_held, load_cases, lock_judgement, save_label,
 };
 pub(crate) use windows::load_histories;
+
+use rows::{DecisionRow, TransactionRow};
 
 /// What is known about these orders and transactions, locked in the order of order ids.
 #[tracing::instrument(name = "db.decisions.load", skip_all)]
@@ -113,38 +114,11 @@ async fn save_transactions(
     let sql = "
         INSERT INTO transactions (id, order_id, customer_id, card, amount_minor, currency, country,
                                   channel, item_count, occurred_at)
-        SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[],
-                             $6::text[], $7::text[], $8::text[], $9::int[], $10::timestamptz[])";
-    let texts =
-        |pick: fn(&Transaction) -> &str| -> Vec<&str> { transactions.iter().map(pick).collect() };
-    sqlx::query(sql)
-        .bind(transactions.iter().map(|t| t.id).collect::<Vec<_>>())
-        .bind(transactions.iter().map(|t| t.order_id).collect::<Vec<_>>())
-        .bind(texts(|t| &t.customer_id))
-        .bind(texts(|t| &t.card))
-        .bind(
-            transactions
-                .iter()
-                .map(|t| t.amount_minor)
-                .collect::<Vec<_>>(),
-        )
-        .bind(texts(|t| &t.currency))
-        .bind(texts(|t| &t.country))
-        .bind(texts(|t| &t.channel))
-        .bind(
-            transactions
-                .iter()
-                .map(|t| t.item_count)
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            transactions
-                .iter()
-                .map(|t| t.occurred_at)
-                .collect::<Vec<_>>(),
-        )
-        .execute(tx)
-        .await?;
+        SELECT id, order_id, customer_id, card, amount_minor, currency, country, channel,
+               item_count, occurred_at
+          FROM unnest($1::transaction_row[])";
+    let rows: Vec<_> = transactions.iter().map(TransactionRow::of).collect();
+    sqlx::query(sql).bind(rows).execute(tx).await?;
     Ok(())
 }
 
@@ -153,18 +127,12 @@ pub(crate) async fn save_judgements(
     tx: &mut PgConnection,
     judgements: &[&Judgement],
 ) -> Result<(), sqlx::Error> {
-    // Reasons travel as JSON, because an array of arrays has to be rectangular.
     let sql = "
         INSERT INTO decisions (transaction_id, order_id, verdict, score, model_version, reasons,
                                decided_by, version, decided_at, due_at, cause_id, traceparent)
-        SELECT transaction_id, order_id, verdict, score, model_version,
-               ARRAY(SELECT jsonb_array_elements_text(reasons)),
-               decided_by, version, decided_at, due_at, cause_id, traceparent
-          FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::float8[], $5::text[], $6::jsonb[],
-                      $7::text[], $8::int[], $9::timestamptz[], $10::timestamptz[], $11::uuid[],
-                      $12::text[])
-               AS j (transaction_id, order_id, verdict, score, model_version, reasons,
-                     decided_by, version, decided_at, due_at, cause_id, traceparent)
+        SELECT transaction_id, order_id, verdict, score, model_version, reasons, decided_by,
+               version, decided_at, due_at, cause_id, traceparent
+          FROM unnest($1::decision_row[])
             ON CONFLICT (transaction_id) DO UPDATE
            SET verdict = EXCLUDED.verdict,
                score = EXCLUDED.score,
@@ -175,52 +143,11 @@ pub(crate) async fn save_judgements(
                due_at = EXCLUDED.due_at,
                cause_id = EXCLUDED.cause_id,
                traceparent = EXCLUDED.traceparent";
-    let texts = |pick: fn(&Judgement) -> &str| -> Vec<&str> {
-        judgements.iter().map(|judgement| pick(judgement)).collect()
-    };
-    let origins = || {
-        judgements
-            .iter()
-            .map(|judgement| judgement.verdict.origin())
-    };
-    sqlx::query(sql)
-        .bind(
-            judgements
-                .iter()
-                .map(|j| j.transaction_id)
-                .collect::<Vec<_>>(),
-        )
-        .bind(judgements.iter().map(|j| j.order_id).collect::<Vec<_>>())
-        .bind(texts(|j| j.verdict.name()))
-        .bind(judgements.iter().map(|j| j.score.value).collect::<Vec<_>>())
-        .bind(texts(|j| &j.score.model_version))
-        .bind(
-            judgements
-                .iter()
-                .map(|j| Json(&j.score.reasons))
-                .collect::<Vec<_>>(),
-        )
-        .bind(texts(|j| &j.decided_by))
-        .bind(judgements.iter().map(|j| j.version).collect::<Vec<_>>())
-        .bind(judgements.iter().map(|j| j.decided_at).collect::<Vec<_>>())
-        .bind(
-            judgements
-                .iter()
-                .map(|j| j.verdict.due_at())
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            origins()
-                .map(|origin| origin.map(|o| o.event_id))
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            origins()
-                .map(|origin| origin?.traceparent.as_deref())
-                .collect::<Vec<_>>(),
-        )
-        .execute(tx)
-        .await?;
+    let rows: Vec<_> = judgements
+        .iter()
+        .map(|judgement| DecisionRow::of(judgement))
+        .collect();
+    sqlx::query(sql).bind(rows).execute(tx).await?;
     Ok(())
 }
 

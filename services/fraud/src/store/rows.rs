@@ -1,4 +1,4 @@
-//! From rows to what the domain knows.
+//! From rows to what the domain knows, and back.
 
 use chrono::{DateTime, Utc};
 use sqlx::Row;
@@ -89,4 +89,77 @@ fn label(row: &PgRow) -> Result<Option<Label>, sqlx::Error> {
 /// The CHECK constraints let nothing else in; a database that was edited by hand might.
 fn unknown(column: &str, value: &str) -> sqlx::Error {
     sqlx::Error::Decode(format!("{column} holds {value:?}").into())
+}
+
+/// A charge on its way into the database.
+#[derive(sqlx::Encode)]
+pub(super) struct TransactionRow<'a> {
+    id: Uuid,
+    order_id: Uuid,
+    customer_id: &'a str,
+    card: &'a str,
+    amount_minor: i64,
+    currency: &'a str,
+    country: &'a str,
+    channel: &'a str,
+    item_count: i32,
+    occurred_at: DateTime<Utc>,
+}
+
+shared::row_type!(TransactionRow<'_>, "transaction_row");
+
+impl<'a> TransactionRow<'a> {
+    pub(super) fn of(transaction: &'a Transaction) -> Self {
+        Self {
+            id: transaction.id,
+            order_id: transaction.order_id,
+            customer_id: &transaction.customer_id,
+            card: &transaction.card,
+            amount_minor: transaction.amount_minor,
+            currency: &transaction.currency,
+            country: &transaction.country,
+            channel: &transaction.channel,
+            item_count: transaction.item_count,
+            occurred_at: transaction.occurred_at,
+        }
+    }
+}
+
+/// A decision on its way into the database.
+#[derive(sqlx::Encode)]
+pub(super) struct DecisionRow<'a> {
+    transaction_id: Uuid,
+    order_id: Uuid,
+    verdict: &'a str,
+    score: f64,
+    model_version: &'a str,
+    reasons: &'a [String],
+    decided_by: &'a str,
+    version: i32,
+    decided_at: DateTime<Utc>,
+    due_at: Option<DateTime<Utc>>,
+    cause_id: Option<Uuid>,
+    traceparent: Option<&'a str>,
+}
+
+shared::row_type!(DecisionRow<'_>, "decision_row");
+
+impl<'a> DecisionRow<'a> {
+    pub(super) fn of(judgement: &'a Judgement) -> Self {
+        let (score, origin) = (&judgement.score, judgement.verdict.origin());
+        Self {
+            transaction_id: judgement.transaction_id,
+            order_id: judgement.order_id,
+            verdict: judgement.verdict.name(),
+            score: score.value,
+            model_version: &score.model_version,
+            reasons: &score.reasons,
+            decided_by: &judgement.decided_by,
+            version: judgement.version,
+            decided_at: judgement.decided_at,
+            due_at: judgement.verdict.due_at(),
+            cause_id: origin.map(|origin| origin.event_id),
+            traceparent: origin.and_then(|origin| origin.traceparent.as_deref()),
+        }
+    }
 }
