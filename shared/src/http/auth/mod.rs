@@ -43,7 +43,8 @@ pub struct AuthConfig {
     /// The issuer's public key, as PEM.
     #[arg(long, env = "JWT_PUBLIC_KEY_FILE")]
     pub jwt_public_key_file: Option<PathBuf>,
-    /// Where the issuer publishes its keys, instead of a key file.
+    /// Where the issuer publishes its keys, instead of a key file. One that is withdrawn there is
+    /// accepted for five minutes more, and a minute with a token that was seen before.
     #[arg(long, env = "JWT_JWKS_URL", conflicts_with = "jwt_public_key_file")]
     pub jwt_jwks_url: Option<String>,
     /// The one accepted signature algorithm, so that a token cannot choose.
